@@ -1,0 +1,3 @@
+//! The binary: joins the rooms.
+
+fn main() {}

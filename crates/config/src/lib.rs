@@ -1,0 +1,1 @@
+//! What the user wants: layered configuration, every value with its origin.

@@ -1,0 +1,1 @@
+//! How a tool runs: the only crate that starts processes.

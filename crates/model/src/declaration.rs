@@ -1,0 +1,362 @@
+//! One tool, as a row of the catalogue or a table of `assay.toml` says it.
+//!
+//! The same type reads both, so whatever a shipped tool can do, a user's own tool can do too.
+//! These are the words as written; `tools` checks them before anything is run.
+//!
+//! Placeholders in `run.args`, `run.env`, `run.program` and `config`:
+//!
+//! | written | becomes |
+//! |---|---|
+//! | `{project}` | the snapshot's root |
+//! | `{scratch}` | a private folder of this run, removed after it |
+//! | `{config}` | the folder with this tool's neutral configuration files |
+//! | `{prefix}` | the tool's installation |
+//! | `{assay}` | the running `assay` binary, for analyzers that are built in |
+//! | `{files}` | alone in one argument: all matched files, relative to the project |
+//! | `{file}`, `{dir}` | with `invocation = "each"`: the one matched file, and its folder |
+
+use crate::{Confidence, Kind, Language, Profile, Severity};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything that is said about one tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ToolDeclaration {
+    /// Its name as its makers write it.
+    pub title: String,
+    /// What it looks for, in half a sentence.
+    #[serde(default)]
+    pub summary: String,
+    #[serde(default)]
+    pub homepage: Option<String>,
+    /// The kind of its findings, where no rule says otherwise.
+    pub kind: Kind,
+    /// More kinds that it can report; `--kind security` selects by these too.
+    #[serde(default)]
+    pub also: Vec<Kind>,
+    pub inputs: Inputs,
+    /// The smallest profile that runs it. Absent: only when named by `--tools`.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+    #[serde(default)]
+    pub cost: Cost,
+    /// It has to reach the network to do its work.
+    #[serde(default)]
+    pub network: bool,
+    /// Why the analysis is complete without it, where it needs what Assay cannot install.
+    #[serde(default)]
+    pub optional: Option<String>,
+    /// Its own deadline in seconds, inside that of the analysis.
+    #[serde(default = "default_timeout_s")]
+    pub timeout_s: u32,
+    pub install: Install,
+    pub run: RunDeclaration,
+    pub output: OutputDeclaration,
+    /// What is known about its rules. The first that matches wins.
+    #[serde(default)]
+    pub rules: Vec<RuleNote>,
+    /// Its own words for severity, in ours.
+    #[serde(default)]
+    pub severities: BTreeMap<String, Severity>,
+    /// Its own words for confidence, in ours.
+    #[serde(default)]
+    pub confidences: BTreeMap<String, Confidence>,
+    /// Neutral configuration files: name to text.
+    #[serde(default)]
+    pub config: BTreeMap<String, String>,
+    /// What a user may set about it, and the arguments that it becomes.
+    #[serde(default)]
+    pub options: BTreeMap<String, OptionFlag>,
+    /// Older names that select it (`flake8`), each with what to tell the user.
+    #[serde(default)]
+    pub aliases: BTreeMap<String, String>,
+    /// Comments that suppress its findings: regular expressions matched against the line of the
+    /// finding (`# nosec`), or against the line above it (`eslint-disable-next-line`).
+    #[serde(default)]
+    pub suppressed_by: Vec<String>,
+    /// Its self-test. Required of every shipped tool; without one a tool's clean result is only
+    /// as good as its exit code.
+    #[serde(default)]
+    pub canary: Option<CanaryDeclaration>,
+    /// What a reader must know of every result.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// Which files wake the tool: any file of these languages or matching these globs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Inputs {
+    #[serde(default)]
+    pub languages: Vec<Language>,
+    /// Globs over relative paths: `**/requirements*.txt`.
+    #[serde(default)]
+    pub files: Vec<String>,
+    /// Every text file.
+    #[serde(default)]
+    pub all_text: bool,
+}
+
+/// How much of the machine it takes while it runs.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cost {
+    /// One thread.
+    #[default]
+    Light,
+    /// As many threads as there are, or much memory: counts for two.
+    Heavy,
+}
+
+/// Where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(
+    deny_unknown_fields,
+    rename_all = "kebab-case",
+    rename_all_fields = "kebab-case",
+    tag = "from"
+)]
+pub enum Install {
+    /// A Python package, in an environment of its own, from a lock with hashes.
+    Pypi { package: String, version: String },
+    /// An npm package, in the one prefix of all npm tools, from a lock with hashes.
+    Npm { package: String, version: String },
+    /// A program that the user has. Assay never installs it.
+    Path {
+        /// Arguments that print its version.
+        #[serde(default)]
+        version_args: Vec<String>,
+        /// How to get it.
+        mend: String,
+    },
+    /// Part of Assay. `data` names the Python package that holds its data, if any.
+    Builtin {
+        #[serde(default)]
+        package: Option<String>,
+        version: String,
+    },
+}
+
+/// How it is called.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RunDeclaration {
+    /// A name in the installation's `bin`, or `{assay}`, or for `from = "path"` a name on `PATH`.
+    pub program: String,
+    #[serde(default)]
+    pub args: Vec<String>,
+    #[serde(default)]
+    pub invocation: Invocation,
+    #[serde(default)]
+    pub cwd: WorkingDirectory,
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// Codes that mean "nothing found".
+    #[serde(default = "default_clean_codes")]
+    pub clean_codes: Vec<i32>,
+    /// Codes that mean "something found". Every other code is a failure.
+    #[serde(default)]
+    pub finding_codes: Vec<i32>,
+    /// Seconds between asking it to stop and forcing it.
+    #[serde(default)]
+    pub grace_s: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Invocation {
+    /// Once, for the whole project.
+    #[default]
+    Once,
+    /// As often as the matched files need to fit an argument list.
+    Batches,
+    /// Once for every matched file.
+    Each,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkingDirectory {
+    /// The snapshot's root.
+    Project,
+    /// Its scratch folder: nothing of the app can shadow a module or a configuration there.
+    #[default]
+    Scratch,
+    /// With `invocation = "each"`: the folder of the matched file.
+    FileFolder,
+}
+
+/// Where its report appears and how it reads.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OutputDeclaration {
+    /// `stdout`, `stderr`, or `file:NAME` for a file in the scratch folder.
+    #[serde(default = "default_stream")]
+    pub from: String,
+    pub format: Format,
+    /// Nothing at all on that stream is a report too: nothing found.
+    #[serde(default)]
+    pub empty_is_clean: bool,
+    /// The other stream (or the same, for line formats) must not hold a line that matches one of
+    /// these: some tools complain there and exit 0.
+    #[serde(default)]
+    pub failure_lines: Vec<String>,
+    /// How items of JSON, CSV and text become findings.
+    #[serde(default)]
+    pub map: Option<Mapping>,
+    /// A file in the scratch folder that is kept for the reader.
+    #[serde(default)]
+    pub artifact: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// SARIF 2.1.0.
+    Sarif,
+    /// One JSON document, read through `map`.
+    Json,
+    /// One JSON document a line, read through `map`.
+    JsonLines,
+    /// Comma-separated values; columns are named `0`, `1` … or by the header.
+    Csv,
+    /// Lines, read by `map.pattern`.
+    Text,
+    /// A CycloneDX bill of materials: an artifact without findings.
+    Cyclonedx,
+}
+
+/// How an item becomes a finding.
+///
+/// A *lookup* is a dotted path into the item: `location.line`. What is not found there is looked
+/// for in the objects around it, innermost first. `$key` is the key under which the item (or the
+/// nearest object around it that stands under one) was found. A text with `{lookup}` in it is a
+/// template; one that starts with `=` is meant literally.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Mapping {
+    /// Where the items are: `results`, `*.messages.*`; `*` passes every element of an array and
+    /// every value of an object. Empty: the document itself.
+    #[serde(default)]
+    pub items: String,
+    /// For text: a regular expression whose named groups are the item's fields.
+    #[serde(default)]
+    pub pattern: Option<String>,
+    /// For text: lines that are known and say nothing.
+    #[serde(default)]
+    pub ignore_lines: Vec<String>,
+    /// For CSV: the first line names the columns.
+    #[serde(default)]
+    pub header: bool,
+    /// Items are taken only if each lookup holds one of the texts.
+    #[serde(default)]
+    pub only: BTreeMap<String, Vec<String>>,
+    /// Items are taken only if the number found by the lookup is above this.
+    #[serde(default)]
+    pub above: BTreeMap<String, f64>,
+    pub rule: String,
+    pub message: String,
+    #[serde(default)]
+    pub path: Option<String>,
+    #[serde(default)]
+    pub line: Option<String>,
+    #[serde(default)]
+    pub column: Option<String>,
+    #[serde(default)]
+    pub end_line: Option<String>,
+    #[serde(default)]
+    pub end_column: Option<String>,
+    /// Columns count from 0.
+    #[serde(default)]
+    pub columns_from_zero: bool,
+    #[serde(default)]
+    pub severity: Option<String>,
+    #[serde(default)]
+    pub confidence: Option<String>,
+    /// `CWE-79`, `79`, or a list of these.
+    #[serde(default)]
+    pub cwe: Option<String>,
+    #[serde(default)]
+    pub help: Option<String>,
+    /// A number, or an array or object whose entries are counted: files that were read.
+    #[serde(default)]
+    pub files_scanned: Option<String>,
+    /// Like `items`: paths of files that it could not read, or objects in which `path` names one.
+    #[serde(default)]
+    pub files_failed: Option<String>,
+    /// These must be there, or the document is not this tool's.
+    #[serde(default)]
+    pub required: Vec<String>,
+}
+
+/// What is known about some of a tool's rules.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct RuleNote {
+    /// Globs over rule names: `S*`, `security/*`.
+    pub rules: Vec<String>,
+    #[serde(default)]
+    pub kind: Option<Kind>,
+    #[serde(default)]
+    pub severity: Option<Severity>,
+    #[serde(default)]
+    pub security_severity: Option<f32>,
+    #[serde(default)]
+    pub confidence: Option<Confidence>,
+    #[serde(default)]
+    pub cwe: Vec<u32>,
+    /// A page about the rule; `{rule}` stands for its name.
+    #[serde(default)]
+    pub help: Option<String>,
+    /// It says that a file could not be read: counted as such, not as a finding.
+    #[serde(default)]
+    pub file_failed: bool,
+    /// It is about the tool's own running, or noise in every app.
+    #[serde(default)]
+    pub dropped: bool,
+}
+
+/// A setting of a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct OptionFlag {
+    pub summary: String,
+    /// What is added to the command line; `{value}` stands for the value.
+    pub args: Vec<String>,
+    /// It names a program, a path or a host, so a project's own file may not set it.
+    #[serde(default)]
+    pub privileged: bool,
+}
+
+/// A tiny defect that the tool must find and a clean sample that it must leave alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CanaryDeclaration {
+    /// The rule that must be reported; for a bill of materials, a component that must be in it.
+    pub expect: String,
+    pub defect: Vec<CanaryFile>,
+    pub clean: Vec<CanaryFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct CanaryFile {
+    pub path: String,
+    pub text: String,
+}
+
+const fn default_timeout_s() -> u32 {
+    300
+}
+
+fn default_clean_codes() -> Vec<i32> {
+    vec![0]
+}
+
+fn default_stream() -> String {
+    "stdout".to_owned()
+}

@@ -1,0 +1,33 @@
+//! What things are. Data, and nothing that does things: whoever wants a socket, a clock or a
+//! file in here is in the wrong room.
+
+mod app; // whose code it is
+mod cancel; // why work must stop
+mod declaration; // one tool, as a row of the catalogue or of `assay.toml` says it
+mod event; // one thing that happened, and the view that folds them
+mod finding; // one defect and where it is
+mod ids; // names that cannot be mixed up
+mod kinds; // what is looked for, how bad it is, in which language
+mod path; // a place inside the analysed app
+mod report; // the whole result, as written to `report.json`
+mod status; // how a tool ended, and what that is worth
+
+pub use app::{AppRef, ModelSlug, ParseAppError};
+pub use cancel::CancelReason;
+pub use declaration::{
+    CanaryDeclaration, CanaryFile, Cost, Format, Inputs, Install, Invocation, Mapping, OptionFlag,
+    OutputDeclaration, RuleNote, RunDeclaration, ToolDeclaration, WorkingDirectory,
+};
+pub use event::{Event, EventKind, RunView, ToolPhase, ToolView};
+pub use finding::{
+    Confidence, Edit, Finding, Fix, Location, Observation, Region, Sighting, Snippet, Suppression,
+    SuppressionKind,
+};
+pub use ids::{Digest, Fingerprint, ParseIdError, RuleId, TaskId, ToolId};
+pub use kinds::{Kind, Language, Profile, Severity, UnknownWord};
+pub use path::{SourcePath, SourcePathError, SourceText};
+pub use report::{
+    AnalysisOutcome, AppInfo, Counts, Environment, GitInfo, IgnoreUse, LanguageInfo,
+    REPORT_VERSION, Report, SelectionInfo, SkipCause, Skipped, SourceInfo, Verdict,
+};
+pub use status::{ToolEnd, ToolRun, ToolStatus, Usage};

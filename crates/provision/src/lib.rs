@@ -1,0 +1,1 @@
+//! How a tool gets here: pinned, hash-locked, atomic.

@@ -1,0 +1,1 @@
+//! What people read: identity, merging, and every report format. Pure.

@@ -1,0 +1,1 @@
+//! What may happen: scheduling now; ledger, breaker and pool rules later. Pure.

@@ -1,0 +1,1 @@
+//! What is analysed: discovery, languages, the snapshot and its digest.

@@ -1,0 +1,1 @@
+//! What is remembered: task folders, written atomically, listed and read back.

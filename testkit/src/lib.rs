@@ -1,0 +1,1 @@
+//! Programs that misbehave on purpose, for tests only.
