@@ -1,0 +1,1 @@
+"""The notes package: storage, search, export, sign-in and link previews."""
