@@ -12,8 +12,11 @@
 //! | `{config}` | the folder with this tool's neutral configuration files |
 //! | `{prefix}` | the tool's installation |
 //! | `{assay}` | the running `assay` binary, for analyzers that are built in |
-//! | `{files}` | alone in one argument: all matched files, relative to the project |
+//! | `{files}` | alone in one argument, with `invocation = "batches"`: matched files |
 //! | `{file}`, `{dir}` | with `invocation = "each"`: the one matched file, and its folder |
+//!
+//! Files are relative to the project where that is the working directory, else absolute. With
+//! `batches` and `each`, every call has a `{scratch}` of its own.
 
 use crate::{Confidence, Kind, Language, Profile, Severity};
 use schemars::JsonSchema;
@@ -63,7 +66,8 @@ pub struct ToolDeclaration {
     /// Its own words for confidence, in ours.
     #[serde(default)]
     pub confidences: BTreeMap<String, Confidence>,
-    /// Neutral configuration files: name to text.
+    /// Neutral configuration files: name to text. A name that ends in `/` with the text `@rules`
+    /// becomes a folder with the rules that Assay ships. Only known placeholders are replaced.
     #[serde(default)]
     pub config: BTreeMap<String, String>,
     /// What a user may set about it, and the arguments that it becomes.
@@ -72,8 +76,10 @@ pub struct ToolDeclaration {
     /// Older names that select it (`flake8`), each with what to tell the user.
     #[serde(default)]
     pub aliases: BTreeMap<String, String>,
-    /// Comments that suppress its findings: regular expressions matched against the line of the
-    /// finding (`# nosec`), or against the line above it (`eslint-disable-next-line`).
+    /// Comments that suppress its findings: regular expressions matched against the finding's
+    /// first and last line (`# nosec`). One that begins with `^` or holds `next-line` is matched
+    /// against the line above instead (`eslint-disable-next-line`). Where a group named `rules`
+    /// takes part, it has to name the finding's rule or the beginning of it.
     #[serde(default)]
     pub suppressed_by: Vec<String>,
     /// Its self-test. Required of every shipped tool; without one a tool's clean result is only
@@ -205,6 +211,9 @@ pub struct OutputDeclaration {
     /// these: some tools complain there and exit 0.
     #[serde(default)]
     pub failure_lines: Vec<String>,
+    /// Lines of either stream whose group `path` names a file that it could not read.
+    #[serde(default)]
+    pub file_failed_lines: Vec<String>,
     /// How items of JSON, CSV and text become findings.
     #[serde(default)]
     pub map: Option<Mapping>,
@@ -232,15 +241,19 @@ pub enum Format {
 
 /// How an item becomes a finding.
 ///
-/// A *lookup* is a dotted path into the item: `location.line`. What is not found there is looked
-/// for in the objects around it, innermost first. `$key` is the key under which the item (or the
-/// nearest object around it that stands under one) was found. A text with `{lookup}` in it is a
-/// template; one that starts with `=` is meant literally.
+/// A *lookup* is a dotted path into the item: `location.line`; a number passes into an array.
+/// What is not found there (or is `null`) is looked for in the objects around it, innermost first;
+/// of the objects around the list that `items` names, only what stands *before* that list is
+/// seen. `$key` is the key that the innermost `*` passed in an object, `$value` is the item itself
+/// where it is a text or a number. `a | b | =text` takes the first that is found. A text with
+/// `{lookup}` in it is a template; one that starts with `=` is meant literally.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mapping {
-    /// Where the items are: `results`, `*.messages.*`; `*` passes every element of an array and
-    /// every value of an object. Empty: the document itself.
+    /// Where the items are: `results.*`, `*.messages.*`; `*` passes every element of an array and
+    /// every value of an object, `name?` stays where it is if there is a `name`. Empty: the
+    /// document itself. Names before the first `*` have to be there; `null` is an empty list.
+    /// What is no object is passed over unless the mapping asks for `$value` or for numbers.
     #[serde(default)]
     pub items: String,
     /// For text: a regular expression whose named groups are the item's fields.
@@ -252,10 +265,11 @@ pub struct Mapping {
     /// For CSV: the first line names the columns.
     #[serde(default)]
     pub header: bool,
-    /// Items are taken only if each lookup holds one of the texts.
+    /// Items are taken only if each lookup holds one of the texts. Not found: not taken.
     #[serde(default)]
     pub only: BTreeMap<String, Vec<String>>,
-    /// Items are taken only if the number found by the lookup is above this.
+    /// Items are taken only if the number found by the lookup is above this. Not found, or no
+    /// number: the output is not this tool's.
     #[serde(default)]
     pub above: BTreeMap<String, f64>,
     pub rule: String,
@@ -285,9 +299,19 @@ pub struct Mapping {
     /// A number, or an array or object whose entries are counted: files that were read.
     #[serde(default)]
     pub files_scanned: Option<String>,
-    /// Like `items`: paths of files that it could not read, or objects in which `path` names one.
+    /// Like `items`: paths of files that it could not read, or objects in which `path` names one
+    /// (`*.error?`). One that names no file of the app is told as a complaint.
     #[serde(default)]
     pub files_failed: Option<String>,
+    /// Like `items`: texts that every reader of the result must know.
+    #[serde(default)]
+    pub notes: Option<String>,
+    /// The tool's own version, where its report tells it.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Of the objects at `files-failed`, only those count in which this lookup finds something.
+    #[serde(default)]
+    pub files_failed_if: Option<String>,
     /// These must be there, or the document is not this tool's.
     #[serde(default)]
     pub required: Vec<String>,

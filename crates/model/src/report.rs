@@ -150,6 +150,10 @@ pub enum SkipCause {
     Special,
     /// Its name, once made displayable, is that of another file.
     Name,
+    /// `.git`, `.hg`, `.svn` and Assay's own `.assay`: not part of the app.
+    Metadata,
+    /// More than 128 folders deep.
+    TooDeep,
 }
 
 /// Files that were left out for one cause. A folder that was not entered counts as one.

@@ -1,1 +1,24 @@
-//! What is analysed: discovery, languages, the snapshot and its digest.
+//! What is analysed: the files of an app, found, counted and copied.
+//!
+//! Owns the walk over a tree that may be hostile. Keeps: the app's own files are only ever opened
+//! for reading; no link is followed; nothing outside the root is opened, even if a folder is
+//! swapped for a link while we walk; every file that is left out is counted by its cause; the
+//! digest names the copied bytes and nothing else.
+//!
+//! Does not: run git (a hostile repository configures programs that git would start), stage files
+//! for a particular tool, or decide which tool reads what.
+
+mod framework; // which frameworks the manifests name
+mod git; // commit, branch and tracked files, read without git
+mod ignored; // `.gitignore` and `.assayignore`
+mod language; // which language a file is in
+mod skip; // what is left out, and the count of it
+mod snapshot; // the copy and its digest
+mod text; // source text for reports
+mod walk; // the tree, folder by folder
+
+pub use language::language_of;
+pub use snapshot::{Options, Snapshot, SourceError, SourceFile, take};
+
+/// Files above this are left out and counted: generated data, not code that a person reviews.
+pub const FILE_BYTES_MAX: u64 = 5 << 20;

@@ -1,0 +1,311 @@
+//! The copy and its digest.
+
+use crate::{
+    framework,
+    git::Repository,
+    ignored::Rules,
+    language_of, skip,
+    text::TextCache,
+    walk::{Found, Walk, open_file, open_root},
+};
+use assay_model::{
+    Digest, GitInfo, Language, LanguageInfo, SkipCause, SourceInfo, SourcePath, SourceText,
+};
+use rustix::fd::OwnedFd;
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    io::{Read as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+/// Threads that copy. More do not help: the work is mostly the kernel's.
+const COPIERS: usize = 4;
+
+/// How the walk behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// `--no-ignore`, `MODEL APP` and `batch`: neither `.gitignore` nor `.assayignore` hides files.
+    pub no_ignore: bool,
+}
+
+/// The analysed state of an app: a copy, made once, that no later change of the app reaches.
+///
+/// Dropping it removes the copy.
+#[derive(Debug)]
+pub struct Snapshot {
+    root: PathBuf,
+    files: Vec<SourceFile>,
+    info: SourceInfo,
+    git: Option<GitInfo>,
+    cache: TextCache,
+}
+
+/// One file of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    pub path: SourcePath,
+    pub language: Language,
+    pub bytes: u64,
+    pub lines: u64,
+    digest: blake3::Hash,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error("there is no `{path}`")]
+    Missing { path: String },
+    #[error("`{path}` is neither a folder nor a file")]
+    NotAnApp { path: String },
+    #[error("`{path}` cannot be read")]
+    Unreadable { path: String, source: io::Error },
+    #[error("the copy of the app could not be written to `{path}`")]
+    NotWritten { path: String, source: io::Error },
+    #[error("the copy of the app was stopped")]
+    Stopped,
+}
+
+impl SourceFile {
+    pub fn is_text(&self) -> bool {
+        self.language != Language::Binary
+    }
+}
+
+/// Copies the app at `path` into `into`, which must be an empty folder of ours.
+///
+/// `stop` is asked between files; once it says yes the result is [`SourceError::Stopped`].
+pub fn take(
+    path: &Path,
+    into: &Path,
+    options: Options,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Snapshot, SourceError> {
+    let shown = path.display().to_string();
+    let unreadable = |source| SourceError::Unreadable { path: shown.clone(), source };
+    let kind = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => SourceError::Missing { path: shown.clone() },
+        _ => unreadable(error),
+    })?;
+    let full = path.canonicalize().map_err(unreadable)?;
+    let single = match (kind.is_dir(), kind.is_file()) {
+        (true, _) => None,
+        (_, true) => full.file_name().map(ToOwned::to_owned),
+        _ => return Err(SourceError::NotAnApp { path: shown }),
+    };
+    let root = match &single {
+        Some(_) => full.parent().unwrap_or(Path::new("/")).to_owned(),
+        None => full,
+    };
+    let repository = Repository::around(&root);
+    let rules = (!options.no_ignore).then(|| Rules::around(&root, repository.as_ref()));
+    let fd = open_root(&root).map_err(unreadable)?;
+    let mut walk = Walk::new(&root, rules, stop);
+    match &single {
+        Some(name) => walk.single(name),
+        None => walk.run(open_root(&root).map_err(unreadable)?),
+    }
+    let Walk { found, mut tally, .. } = walk;
+    let copied = copy_all(&fd, &found, into, stop)?;
+    if stop() {
+        return Err(SourceError::Stopped);
+    }
+    let mut files = Vec::with_capacity(copied.len());
+    for (path, outcome) in copied {
+        match outcome {
+            Ok(file) => files.push(file),
+            Err(cause) => tally.add(cause, path.as_str()),
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut snapshot = Snapshot {
+        root: into.to_owned(),
+        info: count(&files),
+        files,
+        git: repository.and_then(|repository| repository.info()),
+        cache: TextCache::default(),
+    };
+    snapshot.info.skipped = tally.into_map();
+    snapshot.info.manifests = framework::manifests(&snapshot.files);
+    snapshot.info.frameworks = framework::frameworks(&snapshot.info.manifests, &snapshot);
+    Ok(snapshot)
+}
+
+type Copied = (SourcePath, Result<SourceFile, SkipCause>);
+
+fn copy_all(
+    root: &OwnedFd,
+    found: &[Found],
+    into: &Path,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Copied>, SourceError> {
+    let not_written = |source| SourceError::NotWritten { path: into.display().to_string(), source };
+    make_folders(found, into).map_err(not_written)?;
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::with_capacity(found.len()));
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..COPIERS.min(found.len()))
+            .map(|_| scope.spawn(|| copy_some(root, found, into, (&next, &results, stop))))
+            .collect();
+        workers
+            .into_iter()
+            .map(|worker| worker.join().expect("`copy_some` does not panic"))
+            .collect::<io::Result<Vec<()>>>()
+    })
+    .map_err(not_written)?;
+    Ok(results.into_inner().expect("no copier panics while it holds the results"))
+}
+
+/// What the copiers share: the next file, where results go, and whether to stop.
+type Shared<'a> = (&'a AtomicUsize, &'a Mutex<Vec<Copied>>, &'a (dyn Fn() -> bool + Sync));
+
+fn copy_some(
+    root: &OwnedFd,
+    found: &[Found],
+    into: &Path,
+    (next, results, stop): Shared<'_>,
+) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    let mut mine = Vec::new();
+    while let Some(file) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
+        if stop() {
+            break;
+        }
+        mine.push((file.path.clone(), copy(root, file, into, &mut buffer)?));
+    }
+    results.lock().expect("no copier panics while it holds the results").append(&mut mine);
+    Ok(())
+}
+
+fn make_folders(found: &[Found], into: &Path) -> io::Result<()> {
+    fs::create_dir_all(into)?;
+    let mut last = "";
+    for file in found {
+        let folder = file.path.parent();
+        if folder != last {
+            fs::create_dir_all(into.join(folder))?;
+            last = folder;
+        }
+    }
+    Ok(())
+}
+
+/// Copies one file. The outer error is ours (a full disk); the inner is a cause to skip it.
+fn copy(
+    root: &OwnedFd,
+    file: &Found,
+    into: &Path,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Result<SourceFile, SkipCause>> {
+    buffer.clear();
+    let opened = match open_file(root, &file.raw) {
+        Ok(opened) => opened,
+        Err(cause) => return Ok(Err(cause)),
+    };
+    // A file that grows while we read it must not fill the memory.
+    if opened.take(crate::FILE_BYTES_MAX + 1).read_to_end(buffer).is_err() {
+        return Ok(Err(SkipCause::Unreadable));
+    }
+    if buffer.len() as u64 > crate::FILE_BYTES_MAX {
+        return Ok(Err(SkipCause::TooLarge));
+    }
+    if let Some(cause) = skip::content_cause(&file.path, buffer) {
+        return Ok(Err(cause));
+    }
+    let mut target = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o444)
+        .open(into.join(file.path.as_str()))?;
+    target.write_all(buffer)?;
+    let language = language_of(&file.path, buffer);
+    let lines = if language == Language::Binary { 0 } else { count_lines(buffer) };
+    let digest = blake3::hash(buffer);
+    let bytes = buffer.len() as u64;
+    Ok(Ok(SourceFile { path: file.path.clone(), language, bytes, lines, digest }))
+}
+
+fn count_lines(text: &[u8]) -> u64 {
+    let ends = memchr::memchr_iter(b'\n', text).count() as u64;
+    ends + u64::from(text.last().is_some_and(|last| *last != b'\n'))
+}
+
+fn count(files: &[SourceFile]) -> SourceInfo {
+    let mut languages: BTreeMap<Language, LanguageInfo> = BTreeMap::new();
+    let mut hasher = blake3::Hasher::new_derive_key("assay source digest v1");
+    for file in files {
+        let of = languages.entry(file.language).or_default();
+        of.files += 1;
+        of.lines += file.lines;
+        hasher.update(&(file.path.as_str().len() as u64).to_le_bytes());
+        hasher.update(file.path.as_str().as_bytes());
+        hasher.update(file.digest.as_bytes());
+    }
+    SourceInfo {
+        digest: Digest::new(hasher.finalize().to_hex().as_str())
+            .expect("BLAKE3 gives 64 hex digits"),
+        files: files.len() as u64,
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        lines: files.iter().map(|file| file.lines).sum(),
+        languages,
+        frameworks: Vec::new(),
+        manifests: Vec::new(),
+        skipped: BTreeMap::new(),
+    }
+}
+
+// === impl Snapshot ===
+
+impl Snapshot {
+    /// The folder of the copy.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// All files, by path.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    pub fn info(&self) -> &SourceInfo {
+        &self.info
+    }
+
+    pub fn git(&self) -> Option<&GitInfo> {
+        self.git.as_ref()
+    }
+}
+
+impl SourceText for Snapshot {
+    fn text(&self, path: &SourcePath) -> Option<Arc<str>> {
+        let known = self.files.binary_search_by(|file| file.path.cmp(path)).ok()?;
+        if !self.files[known].is_text() {
+            return None;
+        }
+        self.cache.get(path, || fs::read(self.root.join(path.as_str())).ok())
+    }
+}
+
+impl Drop for Snapshot {
+    fn drop(&mut self) {
+        // A tool may have taken the right to write from a folder of the copy.
+        if fs::remove_dir_all(&self.root).is_err() {
+            make_writable(&self.root);
+            fs::remove_dir_all(&self.root).ok();
+        }
+    }
+}
+
+fn make_writable(folder: &Path) {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).ok();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            make_writable(&entry.path());
+        }
+    }
+}
