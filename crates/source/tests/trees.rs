@@ -1,5 +1,7 @@
 //! Trees as people and attackers make them, copied and counted.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
 use assay_model::{Language, SkipCause, SourcePath, SourceText};
 use assay_source::{Options, Snapshot, SourceError, take};
 use std::{
