@@ -1,0 +1,182 @@
+//! The part that touches the terminal. What to draw is decided elsewhere; this only puts it there.
+
+use super::{Plain, Screen, ended_line, screen};
+use crate::{Style, sanitise, size::size_of, style::Role};
+use assay_model::{Event, EventKind, RunView};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::{fmt, io::Write};
+
+/// How progress is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProgressMode {
+    /// One line per tool, redrawn in place on standard error.
+    Terminal,
+    /// A line per event.
+    Plain,
+    /// Not at all.
+    Quiet,
+}
+
+/// The progress of one analysis, as it is being shown. Made before the first event; [`finish`]
+/// (or dropping it) leaves a clean terminal behind.
+///
+/// [`finish`]: Progress::finish
+pub struct Progress {
+    style: Style,
+    to: To,
+}
+
+enum To {
+    Terminal(Box<Lines>),
+    Plain { plain: Plain, out: Box<dyn Write + Send> },
+    Nowhere,
+}
+
+/// The lines in place.
+struct Lines {
+    view: RunView,
+    multi: MultiProgress,
+    bars: Vec<ProgressBar>,
+    drawn: Vec<String>,
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// `out` takes the plain lines; it is standard error outside tests.
+    pub fn new(mode: ProgressMode, style: Style, out: Box<dyn Write + Send>) -> Self {
+        let to = match mode {
+            ProgressMode::Terminal => To::Terminal(Box::new(Lines {
+                view: RunView::default(),
+                multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
+                bars: Vec::new(),
+                drawn: Vec::new(),
+            })),
+            ProgressMode::Plain => To::Plain { plain: Plain::default(), out },
+            ProgressMode::Quiet => To::Nowhere,
+        };
+        Self { style, to }
+    }
+
+    /// Takes one event in and shows what it changes.
+    pub fn event(&mut self, event: &Event) {
+        match &mut self.to {
+            To::Terminal(lines) => {
+                lines.view.apply(event);
+                if let Some(line) = kept(&event.kind, self.style) {
+                    lines.print_above(&line);
+                }
+                lines.draw(event.at_ms, self.style);
+            }
+            To::Plain { plain, out } => write_lines(out, plain.event(event)),
+            To::Nowhere => {}
+        }
+    }
+
+    /// Moves the spinners, or breaks a long silence. `now_ms` counts from the same beginning as
+    /// the events.
+    pub fn tick(&mut self, now_ms: u64) {
+        match &mut self.to {
+            To::Terminal(lines) => lines.draw(now_ms, self.style),
+            To::Plain { plain, out } => write_lines(out, plain.tick(now_ms)),
+            To::Nowhere => {}
+        }
+    }
+
+    /// Lets somebody else write to standard error without tearing the lines.
+    pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.to {
+            To::Terminal(lines) => lines.multi.suspend(write),
+            To::Plain { .. } | To::Nowhere => write(),
+        }
+    }
+
+    /// Takes the moving lines away; what was printed above them stays.
+    pub fn finish(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let To::Terminal(lines) = &mut self.to {
+            lines.clear();
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let to = match &self.to {
+            To::Terminal(_) => "terminal",
+            To::Plain { .. } => "plain",
+            To::Nowhere => "nowhere",
+        };
+        f.debug_struct("Progress").field("to", &to).finish_non_exhaustive()
+    }
+}
+
+/// Returns the line that stays on the screen for good, if the event deserves one.
+fn kept(kind: &EventKind, style: Style) -> Option<String> {
+    match kind {
+        EventKind::ToolEnded { run } => Some(ended_line(run, style)),
+        EventKind::Warned { message } => {
+            let label = style.paint(Role::Caution, "warning:");
+            Some(format!("{label} {}", sanitise(message)))
+        }
+        EventKind::Accepted { .. }
+        | EventKind::SourceRead { .. }
+        | EventKind::ToolPlanned { .. }
+        | EventKind::ToolPhase { .. }
+        | EventKind::ToolProgress { .. }
+        | EventKind::CancelAsked { .. }
+        | EventKind::Ended { .. } => None,
+    }
+}
+
+/// A reader who went away (`2>&1 | head`) must not end the analysis: it still writes its reports.
+fn write_lines(out: &mut Box<dyn Write + Send>, lines: impl IntoIterator<Item = String>) {
+    for line in lines {
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = out.flush();
+}
+
+// === impl Lines ===
+
+impl Lines {
+    fn print_above(&self, line: &str) {
+        // A terminal that went away is no reason to stop; see `write_lines`.
+        let _ = self.multi.println(line);
+    }
+
+    fn draw(&mut self, now_ms: u64, style: Style) {
+        let (width, rows) = size_of(&console::Term::stderr());
+        let lines = screen(&self.view, Screen { width, rows, now_ms }, &style);
+        if lines == self.drawn {
+            return;
+        }
+        while self.bars.len() > lines.len() {
+            let last = self.bars.pop().expect("there are more bars than lines");
+            last.finish_and_clear();
+            self.multi.remove(&last);
+        }
+        while self.bars.len() < lines.len() {
+            let line = ProgressStyle::with_template("{msg}").expect("the template is a literal");
+            self.bars.push(self.multi.add(ProgressBar::new_spinner().with_style(line)));
+        }
+        for (bar, line) in self.bars.iter().zip(&lines) {
+            bar.set_message(line.clone());
+            bar.tick();
+        }
+        self.drawn = lines;
+    }
+
+    fn clear(&mut self) {
+        for bar in self.bars.drain(..) {
+            bar.finish_and_clear();
+        }
+        // As above: nothing to be done about a terminal that went away.
+        let _ = self.multi.clear();
+    }
+}

@@ -1,0 +1,128 @@
+//! What came out: the report, as a person reads it at the end of a run.
+//!
+//! Keeps: an incomplete analysis is never headed like a clean one, and no line is wider than asked
+//! but where a path or a command must stay whole to be copied.
+
+mod findings; // counts and the worst ones
+mod gaps; // what did not run, and what mends it
+mod scope; // what was and was not looked at
+
+use crate::{
+    Style,
+    layout::{counted, wrap},
+    progress::outcome_words,
+    sanitise,
+    style::{Role, Sign},
+};
+use assay_model::{AnalysisOutcome, Report, ToolStatus};
+
+/// A report file that was written, for the last lines of the summary.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WrittenReport {
+    /// What it is, in a word: `html`, `sarif`.
+    pub what: String,
+    /// Its path, as the user can open it.
+    pub path: String,
+}
+
+/// Lines below which text is squeezed no further.
+const WIDTH_MIN: usize = 40;
+
+/// Lines above which text is hard to read.
+const WIDTH_MAX: usize = 120;
+
+/// A page under construction: every part appends its lines.
+struct Page<'a> {
+    report: &'a Report,
+    style: Style,
+    width: usize,
+    text: String,
+}
+
+/// Writes the summary of a report. `width` is that of the terminal ([`crate::stdout_width`]).
+pub fn summary(report: &Report, written: &[WrittenReport], style: &Style, width: usize) -> String {
+    let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
+    let mut page = Page { report, style: *style, width, text: String::new() };
+    headline(&mut page);
+    findings::severities(&mut page);
+    findings::worst(&mut page);
+    gaps::gaps(&mut page);
+    scope::scope(&mut page);
+    reports(&mut page, written);
+    page.text
+}
+
+// === impl Page ===
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        let title = self.style.paint(Role::Strong, title);
+        self.line("");
+        self.line(&title);
+    }
+
+    /// Writes a text from an indent on, wrapped, every line painted on its own.
+    fn paragraph(&mut self, indent: usize, role: Option<Role>, text: &str) {
+        for line in wrap(text, self.width.saturating_sub(indent)) {
+            let line = role.map_or_else(|| line.clone(), |role| self.style.paint(role, &line));
+            self.line(&format!("{}{line}", " ".repeat(indent)));
+        }
+    }
+}
+
+fn headline(page: &mut Page<'_>) {
+    let report = page.report;
+    let gaps = report.tools.iter().filter(|run| run.leaves_a_gap()).count() as u64;
+    let required = report.tools.iter().filter(|run| run.required).count() as u64;
+    let (sign, role) = match report.outcome {
+        AnalysisOutcome::Complete => (Sign::Good, Role::Good),
+        AnalysisOutcome::Incomplete
+        | AnalysisOutcome::NothingToAnalyse
+        | AnalysisOutcome::TimedOut
+        | AnalysisOutcome::Interrupted
+        | AnalysisOutcome::Terminated
+        | AnalysisOutcome::Lost => (Sign::Bad, Role::Bad),
+    };
+    let sign = page.style.paint(role, page.style.sign(sign));
+    let app = page.style.paint(Role::Strong, &sanitise(&report.app.app.to_string()));
+    let outcome = page.style.paint(role, outcome_words(report.outcome));
+    page.line(&format!("{sign} {app}: {outcome}"));
+    let ran = report.tools.iter().filter(|run| run.status == ToolStatus::Ok).count() as u64;
+    let mut text = format!(
+        "{} in {}",
+        counted(ran, "tool") + " did their work",
+        crate::layout::duration(report.duration_ms)
+    );
+    if ran == 1 {
+        text = text.replace("their work", "its work");
+    }
+    if gaps > 0 {
+        text = format!(
+            "{gaps} of {} did not do their work, so what is not listed below may still be there; {text}",
+            counted(required, "required tool"),
+        );
+    }
+    page.paragraph(2, None, &text);
+}
+
+fn reports(page: &mut Page<'_>, written: &[WrittenReport]) {
+    if written.is_empty() {
+        return;
+    }
+    page.title("Reports");
+    let widest = written.iter().map(|one| one.what.len()).max().unwrap_or(0);
+    for one in written {
+        let safe = sanitise(&one.path);
+        let place = page.style.link(&one.path, &page.style.paint(Role::Place, &safe));
+        let what = crate::layout::pad(&sanitise(&one.what), widest);
+        page.line(&format!("  {what}  {place}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;
