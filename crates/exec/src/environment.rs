@@ -1,0 +1,83 @@
+//! The variables that a tool may see.
+//!
+//! Keeps: an allow-list. A token or key in our own environment can only reach a tool if a line in
+//! here names it.
+
+use std::{collections::BTreeMap, env, ffi::OsString, path::Path, path::PathBuf};
+
+/// Whether a tool declares that it has to reach the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    None,
+    Declared,
+}
+
+/// What a program needs to find its way through a proxy and to trust what it finds there.
+const NETWORK_VARIABLES: &[&str] = &[
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
+/// The whole environment of a tool: its own program folders, a private home and temporary folder,
+/// one language and one time zone, so that the same code gives the same report everywhere.
+pub fn clean_environment(
+    path_dirs: &[PathBuf],
+    home: &Path,
+    tmp: &Path,
+    network: Network,
+) -> BTreeMap<OsString, OsString> {
+    let mut clean: BTreeMap<OsString, OsString> = BTreeMap::new();
+    clean.insert("PATH".into(), join(path_dirs));
+    clean.insert("HOME".into(), home.into());
+    clean.insert("TMPDIR".into(), tmp.into());
+    for (name, value) in [("LANG", "C.UTF-8"), ("LC_ALL", "C.UTF-8"), ("TZ", "UTC")] {
+        clean.insert(name.into(), value.into());
+    }
+    if network == Network::Declared {
+        let ours = NETWORK_VARIABLES.iter().filter_map(|name| Some((name, env::var_os(name)?)));
+        clean.extend(ours.map(|(name, value)| (OsString::from(name), value)));
+    }
+    clean
+}
+
+/// A folder with a colon in its name cannot be on `PATH`; it is left out rather than split.
+fn join(dirs: &[PathBuf]) -> OsString {
+    let sound = dirs.iter().filter(|dir| !dir.as_os_str().as_encoded_bytes().contains(&b':'));
+    env::join_paths(sound).expect("no folder with a colon is left")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_our_own_environment_is_in_a_clean_one() {
+        let clean = clean_environment(
+            &["/usr/bin".into(), "/odd:dir".into(), "/bin".into()],
+            Path::new("/h"),
+            Path::new("/t"),
+            Network::None,
+        );
+        let names: Vec<_> = clean.keys().map(|name| name.to_str().unwrap()).collect();
+        assert_eq!(names, ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"]);
+        assert_eq!(clean[&OsString::from("PATH")], "/usr/bin:/bin");
+    }
+
+    #[test]
+    fn the_list_for_the_network_holds_no_name_of_a_secret() {
+        for name in NETWORK_VARIABLES {
+            let name = name.to_ascii_uppercase();
+            assert!(!name.contains("TOKEN") && !name.contains("KEY") && !name.contains("SECRET"));
+        }
+    }
+}

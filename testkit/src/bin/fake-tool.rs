@@ -1,0 +1,182 @@
+//! A program that behaves as told. Its arguments are steps, taken in their order:
+//!
+//! | step | does |
+//! |---|---|
+//! | `lines=N` | writes N lines to standard output |
+//! | `say=TEXT`, `complain=TEXT` | writes a line to standard output, to standard error |
+//! | `stdout-mib=N`, `stderr-mib=N` | writes N MiB of short lines |
+//! | `long-lines=N` | writes 1 MiB N times to standard output, without a line end |
+//! | `stdout-file=PATH`, `stderr-file=PATH` | writes what is in the file |
+//! | `write-file=PATH:TEXT`, `fill-file=PATH:MIB` | writes a file |
+//! | `pid-file=PATH` | appends its process id; so do the children that it starts |
+//! | `print-env`, `print-cwd` | writes its environment, its working directory |
+//! | `read-stdin` | reads to the end and says how much there was |
+//! | `ignore-term` | is deaf to TERM from here on |
+//! | `spawn-child`, `deaf-child` | leaves a child in its group that holds its output |
+//! | `late-child=MS` | leaves a child that writes `late` after so long |
+//! | `setsid-child`, `daemon` | leaves a child that has left the group |
+//! | `close-stdout` | closes standard output |
+//! | `sleep-ms=N`, `burn-ms=N`, `grow-mib=N` | takes time, CPU time, memory |
+//! | `exit=N`, `signal=N`, `hang` | ends so, or never |
+
+#![forbid(unsafe_code)]
+
+use rustix::process::{Signal, getpid, kill_process, setsid};
+use std::{
+    env, fs,
+    io::{self, Read, Write},
+    os::unix::process::CommandExt,
+    process::{Command, ExitCode},
+    thread,
+    time::{Duration, Instant},
+};
+
+const MIB: usize = 1 << 20;
+
+/// What is known when a step is taken.
+struct Told {
+    pid_file: Option<String>,
+    grown: Vec<u8>,
+}
+
+fn main() -> ExitCode {
+    let steps: Vec<String> = env::args().skip(1).collect();
+    let mut told = Told { pid_file: None, grown: Vec::new() };
+    for (index, step) in steps.iter().enumerate() {
+        let (verb, value) = step.split_once('=').unwrap_or((step, ""));
+        if verb == "exit" {
+            return ExitCode::from(value.parse::<u8>().unwrap_or(99));
+        }
+        if let Err(error) = told.take(verb, value, &steps[index + 1..]) {
+            let _ = writeln!(io::stderr(), "fake-tool: `{step}`: {error}");
+            return ExitCode::from(98);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+// === impl Told ===
+
+impl Told {
+    fn take(&mut self, verb: &str, value: &str, rest: &[String]) -> io::Result<()> {
+        match verb {
+            "lines" => (1..=number(value)?).try_for_each(|n| say(&format!("line {n}"))),
+            "say" => say(value),
+            "complain" => writeln!(io::stderr(), "{value}"),
+            "stdout-mib" => flood(&mut io::stdout().lock(), number(value)?),
+            "stderr-mib" => flood(&mut io::stderr().lock(), number(value)?),
+            "long-lines" => long_lines(number(value)?),
+            "stdout-file" => io::stdout().write_all(&fs::read(value)?),
+            "stderr-file" => io::stderr().write_all(&fs::read(value)?),
+            "write-file" => {
+                let (path, text) = value.split_once(':').unwrap_or((value, ""));
+                fs::write(path, text)
+            }
+            "fill-file" => {
+                let (path, mib) = value.split_once(':').unwrap_or((value, "1"));
+                flood(&mut fs::File::create(path)?, number(mib)?)
+            }
+            "pid-file" => self.note_pid(value),
+            "print-env" => env::vars_os()
+                .try_for_each(|(name, value)| say(&format!("{}={}", lossy(name), lossy(value)))),
+            "print-cwd" => say(&env::current_dir()?.display().to_string()),
+            "read-stdin" => {
+                let read = io::stdin().read_to_end(&mut Vec::new())?;
+                say(&format!("stdin {read} bytes"))
+            }
+            "ignore-term" => Err(deaf(rest)),
+            "spawn-child" => self.spawn(&["hang"]),
+            "deaf-child" => self.spawn(&["ignore-term", "hang"]),
+            "late-child" => self.spawn(&[&format!("sleep-ms={value}"), "say=late"]),
+            "setsid-child" => self.spawn(&["setsid", "hang"]),
+            "daemon" => self.spawn(&["setsid", "spawn-child"]),
+            "setsid" => setsid().map(drop).map_err(io::Error::from),
+            "close-stdout" => {
+                io::stdout().flush()?;
+                rustix::stdio::dup2_stdout(fs::File::open("/dev/null")?).map_err(io::Error::from)
+            }
+            _ => self.take_time(verb, value),
+        }
+    }
+
+    fn take_time(&mut self, verb: &str, value: &str) -> io::Result<()> {
+        match verb {
+            "sleep-ms" => thread::sleep(Duration::from_millis(number(value)?)),
+            "burn-ms" => {
+                let end = Instant::now() + Duration::from_millis(number(value)?);
+                while Instant::now() < end {}
+            }
+            "grow-mib" => {
+                let mib = usize::try_from(number(value)?).map_err(io::Error::other)?;
+                self.grown.resize(mib * MIB, 1);
+            }
+            "signal" => {
+                let number = i32::try_from(number(value)?).map_err(io::Error::other)?;
+                let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
+                kill_process(getpid(), signal)?;
+            }
+            "hang" => loop {
+                thread::park();
+            },
+            _ => return Err(io::Error::other("no such step")),
+        }
+        Ok(())
+    }
+
+    fn note_pid(&mut self, path: &str) -> io::Result<()> {
+        self.pid_file = Some(path.to_owned());
+        let mut file = fs::OpenOptions::new().append(true).create(true).open(path)?;
+        file.write_all(format!("{}\n", std::process::id()).as_bytes())
+    }
+
+    fn spawn(&self, steps: &[&str]) -> io::Result<()> {
+        let mut command = Command::new(env::current_exe()?);
+        // A child that never speaks up would make a test wait for nothing: it is noted once it
+        // has become what it was told to become.
+        let (last, first) = steps.split_last().ok_or(io::ErrorKind::InvalidInput)?;
+        command.args(first);
+        if let Some(path) = &self.pid_file {
+            command.arg(format!("pid-file={path}"));
+        }
+        command.arg(last).spawn().map(drop)
+    }
+}
+
+/// Goes on with the rest in a program that has inherited the deafness. A shell does the ignoring,
+/// since no safe function of ours can.
+fn deaf(rest: &[String]) -> io::Error {
+    match env::current_exe() {
+        Ok(own) => Command::new("/bin/sh")
+            .args(["-c", r#"trap '' TERM; exec "$0" "$@""#])
+            .arg(own)
+            .args(rest)
+            .exec(),
+        Err(error) => error,
+    }
+}
+
+fn number(text: &str) -> io::Result<u64> {
+    text.parse().map_err(io::Error::other)
+}
+
+fn say(line: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+fn lossy(text: std::ffi::OsString) -> String {
+    text.to_string_lossy().into_owned()
+}
+
+fn flood(out: &mut impl Write, mib: u64) -> io::Result<()> {
+    let block = "0123456789abcdef0123456789abcde\n".repeat(MIB / 32);
+    (0..mib).try_for_each(|_| out.write_all(block.as_bytes()))
+}
+
+fn long_lines(count: u64) -> io::Result<()> {
+    let block = vec![b'x'; MIB];
+    let mut out = io::stdout().lock();
+    (0..count).try_for_each(|_| out.write_all(&block))?;
+    out.flush()
+}
