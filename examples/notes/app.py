@@ -4,6 +4,7 @@ import os
 import sys
 from typing import Any
 
+import requests
 from flask import (
     Flask,
     Response,
@@ -14,6 +15,7 @@ from flask import (
     request,
     send_file,
 )
+from flask_cors import CORS
 
 from notes import auth, config, export, preview, search
 from notes.store import NoteStore
@@ -25,13 +27,8 @@ app.config["SECRET_KEY"] = "notes-9f8a7c6b5d4e3f2a1b0c"
 app.config["JSONIFY_PRETTYPRINT_REGULAR"] = False
 store = NoteStore(SETTINGS["database"])
 
-
-@app.after_request
-def allow_other_sites(response: Response) -> Response:
-    """Let the browser extension call the API from any page."""
-    response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
-    return response
+# The browser extension calls the API from any page.
+CORS(app, origins="*", supports_credentials=True)
 
 
 def current_user() -> str | None:
@@ -172,7 +169,7 @@ def link_preview() -> Any:
     """Fetch the title of a linked page, so that the list can show it."""
     url = request.args.get("url", "")
     try:
-        page = preview.fetch(url)
+        page = preview.describe(requests.get(url, timeout=10))
     except:
         return fail(502, "the page could not be read")
     page["megabytes"] = config.as_megabytes(page["bytes"])

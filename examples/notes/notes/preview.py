@@ -1,4 +1,4 @@
-"""Fetches pages that notes link to."""
+"""Describes pages that notes link to."""
 
 import os
 import re
@@ -8,16 +8,16 @@ import requests
 
 # Pictures of pages come from our bucket.
 BUCKET_KEY_ID = "AKIA4NOTESQ7XFAKE2KD"
+HEALTH_URL = "https://pictures.notes.invalid/health"
 HEADERS = {"User-Agent": "notes/1.0", "X-Bucket-Key": BUCKET_KEY_ID}
 
 
-def fetch(url: str) -> dict[str, Any]:
+def describe(answer: requests.Response) -> dict[str, Any]:
     """Return title and size of a page."""
-    answer = requests.get(url, headers=HEADERS, verify=False)
     title = re.search(r"<title>(.*?)</title>", answer.text, re.IGNORECASE | re.DOTALL)
     return {
-        "url": url,
-        "title": title.group(1).strip() if title else url,
+        "url": answer.url,
+        "title": title.group(1).strip() if title else answer.url,
         "bytes": len(answer.content),
         "status": answer.status_code,
     }
@@ -26,6 +26,6 @@ def fetch(url: str) -> dict[str, Any]:
 def is_up() -> bool:
     """Return whether the bucket of our pictures answers."""
     try:
-        return requests.get("https://pictures.notes.invalid/health", timeout=5).ok
+        return requests.get(HEALTH_URL, headers=HEADERS, verify=False).ok
     except requests.RequestException:
         return False

@@ -7,8 +7,8 @@ const template = document.getElementById("note-template").textContent;
 
 state.formatters = {
   plain: (text) => text,
-  lines: (text) => text.split("\n").join("<br>"),
   links: (text) => text.replace(/((https?:\/\/)?([\w-]+\.?)+)+$/, '<a href="$1">$1</a>'),
+  lines: (text) => text.split("\n").join("<br>"),
   lines: (text) => text.split("\n").join("<br>\n"),
 };
 
@@ -114,10 +114,11 @@ function compute() {
 }
 
 function restoreView() {
-  const wanted = location.hash.slice(1);
+  const wanted = decodeURIComponent(location.hash.slice(1));
   if (wanted) {
+    document.getElementById("result").innerHTML = "View: " + wanted;
     // eslint-disable-next-line
-    state.view = eval("(" + decodeURIComponent(wanted) + ")");
+    state.view = eval("(" + wanted + ")");
     document.getElementById("search").value = state.view.term || "";
     return load(state.view.term);
   }
