@@ -120,7 +120,9 @@ fn banner(report: &Report) -> Banner {
     let optional = tools::gaps(report, tools::Need::Optional);
     let count = gaps.len() as u64;
     let (look, title) = match report.outcome {
-        AnalysisOutcome::Complete if report.counts.total == 0 => ("good", "Complete, and nothing found"),
+        AnalysisOutcome::Complete if report.counts.total == 0 => {
+            ("good", "Complete, and nothing found")
+        }
         AnalysisOutcome::Complete => ("plain", "The analysis is complete"),
         AnalysisOutcome::Incomplete => ("bad", "This analysis is incomplete"),
         AnalysisOutcome::NothingToAnalyse => ("bad", "There was nothing to analyse"),
@@ -136,13 +138,17 @@ fn banner(report: &Report) -> Banner {
         | AnalysisOutcome::TimedOut
         | AnalysisOutcome::Interrupted
         | AnalysisOutcome::Terminated
-        | AnalysisOutcome::Lost if count > 0 => format!(
-            "{} did not do {} work. What {} would have found is not on this page: no finding here \
+        | AnalysisOutcome::Lost
+            if count > 0 =>
+        {
+            format!(
+                "{} did not do {} work. What {} would have found is not on this page: no finding here \
              does not mean no defect there.",
-            counted(count, "required tool"),
-            if count == 1 { "its" } else { "their" },
-            if count == 1 { "it" } else { "they" },
-        ),
+                counted(count, "required tool"),
+                if count == 1 { "its" } else { "their" },
+                if count == 1 { "it" } else { "they" },
+            )
+        }
         _ => "What is not listed here may still be there.".to_owned(),
     };
     Banner { look, title: title.to_owned(), text, gaps, optional }
@@ -156,7 +162,9 @@ fn tiles(report: &Report) -> Vec<Tile> {
     let verdict = &report.verdict;
     let threshold = match verdict.fail_on.as_str() {
         "none" => "no threshold set".to_owned(),
-        fail_on => format!("{} at or above “{}”", grouped(verdict.at_or_above), shown_line(fail_on)),
+        fail_on => {
+            format!("{} at or above “{}”", grouped(verdict.at_or_above), shown_line(fail_on))
+        }
     };
     vec![
         Tile {
@@ -172,18 +180,22 @@ fn tiles(report: &Report) -> Vec<Tile> {
         Tile {
             name: "Tools",
             value: format!("{done} of {}", report.tools.len()),
-            note: if idle == 0 { "did their work".into() } else { format!("{idle} did not do their work") },
+            note: if idle == 0 {
+                "did their work".into()
+            } else {
+                format!("{idle} did not do their work")
+            },
         },
         Tile {
             name: "Looked at",
             value: counted(report.source.files, "file"),
             note: counted(report.source.lines, "line"),
         },
+        Tile { name: "Exit code", value: verdict.exit_code.to_string(), note: threshold },
         Tile {
-            name: "Exit code",
-            value: verdict.exit_code.to_string(),
-            note: threshold,
+            name: "Took",
+            value: duration(report.duration_ms),
+            note: report.selection.profile.to_string() + " profile",
         },
-        Tile { name: "Took", value: duration(report.duration_ms), note: report.selection.profile.to_string() + " profile" },
     ]
 }

@@ -1,11 +1,12 @@
 //! What people read: what tools said becomes findings, and findings become reports.
 //!
 //! Pure: no clock, no file, no process. Today's date and the source are arguments; reports go to
-//! an `io::Write`. A room may use the rooms listed before it, never those after.
+//! an `io::Write`. `build` joins what makes findings; the formats read a finished report only.
 #![forbid(unsafe_code)]
 
+// from observations to findings
 mod advisory; // which advisory on which package a dependency finding is about
-mod build;
+mod build; // the one entry: observations in, findings out
 mod identity; // observation -> fingerprint
 mod lines; // a file as lines: folding, statements, enclosing definitions
 mod merge; // observations of one defect -> one finding
@@ -13,10 +14,27 @@ mod owasp; // weaknesses and the OWASP Top Ten
 mod rules; // `[[ignore]]` entries and severity overrides
 mod secrets; // credentials masked before anything is shown or hashed
 mod snippet; // a few lines around a finding
-mod text; // hostile text made harmless: hidden characters shown, long text cut // the one entry: observations in, findings out
+mod text; // hostile text made harmless: hidden characters shown, long text cut
+
+// from findings to what is written
+mod csv_format; // rows for spreadsheets
+mod github; // workflow commands
+mod gitlab; // Code Quality
+pub mod html; // one page for a browser
+mod json; // our own shape, and its schema
+mod junit; // test results
+mod markdown; // a comment on a pull request
+mod summary; // the numbers and gaps that every format shows alike
 
 pub use build::{Built, build};
+pub use csv_format::write_csv;
+pub use github::write_github;
+pub use gitlab::write_gitlab;
 pub use identity::fingerprint;
+pub use json::{report_schema, write_json};
+pub use junit::write_junit;
+pub use markdown::{MarkdownOptions, write_markdown};
 pub use owasp::categories;
 pub use rules::{IgnoreRule, InSource, PatternError, Rules, SeverityRule};
+pub use summary::{Gap, Summary, ToolRow, summary};
 pub use text::{shown, shown_line};

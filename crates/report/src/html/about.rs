@@ -50,7 +50,11 @@ impl About {
         Self {
             languages: languages(report),
             frameworks: frameworks.join(", "),
-            manifests: source.manifests.iter().map(|path| shown_line(path.as_str()).into_owned()).collect(),
+            manifests: source
+                .manifests
+                .iter()
+                .map(|path| shown_line(path.as_str()).into_owned())
+                .collect(),
             skipped: source
                 .skipped
                 .iter()
@@ -82,7 +86,8 @@ impl About {
 pub(super) fn facts(report: &Report) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Path", shown_line(&report.app.path).into_owned())];
     if let Some(git) = &report.app.git {
-        let branch = git.branch.as_deref().map_or_else(String::new, |branch| format!(" on {branch}"));
+        let branch =
+            git.branch.as_deref().map_or_else(String::new, |branch| format!(" on {branch}"));
         facts.push(("Git", shown_line(&format!("{}{branch}", prefix(&git.commit))).into_owned()));
     }
     facts.push(("State", prefix(report.source.digest.as_str()).to_owned()));

@@ -84,7 +84,11 @@ pub(super) struct SightingView<'a> {
 }
 
 /// Writes the block that the script reads: every finding, or the worst [`FINDINGS_MAX`].
-pub(super) fn write(report: &Report, excerpts: &Excerpts<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(
+    report: &Report,
+    excerpts: &Excerpts<'_>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let rows = report.findings.iter().take(FINDINGS_MAX).map(|finding| Row::new(finding, excerpts));
     // Row by row: the whole block beside the whole report would double our memory.
     Serializer::with_formatter(out, Inert).collect_seq(rows).map_err(io::Error::from)
@@ -97,7 +101,11 @@ struct Inert;
 // === impl Inert ===
 
 impl Formatter for Inert {
-    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+    fn write_string_fragment<W: ?Sized + Write>(
+        &mut self,
+        out: &mut W,
+        text: &str,
+    ) -> io::Result<()> {
         let mut rest = text;
         while let Some(at) = rest.find(['<', '>', '&', '\u{2028}', '\u{2029}']) {
             let (plain, special) = rest.split_at(at);
@@ -234,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_rank_is_the_place_in_the_order() {
-        let ranks: Vec<_> = Severity::ALL.iter().map(|severity| usize::from(rank(*severity))).collect();
+        let ranks: Vec<_> =
+            Severity::ALL.iter().map(|severity| usize::from(rank(*severity))).collect();
         assert_eq!(ranks, [0, 1, 2, 3, 4]);
     }
 }

@@ -1,9 +1,9 @@
 //! A few lines of source, the place marked.
 //!
-//! Keeps: a line on which a secret was found is never shown from the source, whoever reports it.
-//! The snippets in the report are masked already; what is read here is not.
+//! Keeps: a line on which a secret was found is never shown from the source, whoever reports it,
+//! and what looks like one is masked. The snippets in the report are masked already.
 
-use crate::{shown, text::cut};
+use crate::{secrets::mask_suspects, shown, text::cut};
 use assay_model::{Finding, Kind, Region, Report, Snippet, SourcePath, SourceText};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -87,7 +87,7 @@ impl<'a> Excerpts<'a> {
             .take(LINES_MAX)
             .map(|(number, line)| match secrets {
                 Some(secrets) if secrets.contains(&number) => MASKED.to_owned(),
-                _ => line.to_owned(),
+                _ => mask_suspects(line),
             })
             .collect::<Vec<_>>();
         (!lines.is_empty()).then_some(Snippet { first_line, lines })
@@ -116,7 +116,9 @@ fn line(number: u32, text: &str, region: Region) -> Line {
 /// Returns which characters of a line are meant, counted from 0, the end excluded. Without a
 /// column nothing is: the whole line is marked already.
 fn columns(number: u32, region: Region) -> (usize, usize) {
-    let (Some(column), Some(end_column)) = (region.column, region.end_column) else { return (0, 0) };
+    let (Some(column), Some(end_column)) = (region.column, region.end_column) else {
+        return (0, 0);
+    };
     let start = if number == region.line { column as usize - 1 } else { 0 };
     let end = if number == last_line(region) { end_column as usize - 1 } else { usize::MAX };
     (start, end)

@@ -52,7 +52,6 @@ pub(super) struct Tick {
 pub(super) struct Lane {
     pub(super) tool: String,
     pub(super) look: &'static str,
-    pub(super) status: &'static str,
     /// Where its bar begins and how long it is; absent when it never ran.
     pub(super) bar: Option<(String, String)>,
     pub(super) note: String,
@@ -93,7 +92,10 @@ fn by_kind(open: &[&Finding]) -> Bars {
 fn by_file(open: &[&Finding]) -> Bars {
     let placed: Vec<_> = open.iter().copied().filter(|one| one.location.is_some()).collect();
     let mut groups = grouped_by(&placed, |finding| {
-        finding.location.as_ref().map_or_else(String::new, |at| shown_line(at.path.as_str()).into_owned())
+        finding
+            .location
+            .as_ref()
+            .map_or_else(String::new, |at| shown_line(at.path.as_str()).into_owned())
     });
     // The worst files, not the longest lists: ten misspelt words weigh less than one injection.
     groups.sort_by(|(_, a), (_, b)| weight(b).cmp(&weight(a)));
@@ -109,7 +111,10 @@ fn by_file(open: &[&Finding]) -> Bars {
 }
 
 /// Returns the counts of each group, the largest group first.
-fn grouped_by(findings: &[&Finding], key: impl Fn(&Finding) -> String) -> Vec<(String, BySeverity)> {
+fn grouped_by(
+    findings: &[&Finding],
+    key: impl Fn(&Finding) -> String,
+) -> Vec<(String, BySeverity)> {
     let mut groups = BTreeMap::<String, BySeverity>::new();
     for finding in findings {
         *groups.entry(key(finding)).or_default().entry(finding.severity).or_default() += 1;
@@ -158,7 +163,10 @@ fn lane(run: &ToolRun, whole: u64) -> Lane {
     let words = status(run.status);
     let took = duration(run.usage.wall_ms);
     let bar = run.started_ms.map(|start| {
-        (percent(start.min(whole), whole), percent(run.usage.wall_ms.min(whole - start.min(whole)), whole))
+        (
+            percent(start.min(whole), whole),
+            percent(run.usage.wall_ms.min(whole - start.min(whole)), whole),
+        )
     });
     let note = match (&bar, run.status) {
         (Some(_), ToolStatus::Ok) => took.clone(),
@@ -169,9 +177,10 @@ fn lane(run: &ToolRun, whole: u64) -> Lane {
     Lane {
         tool: run.tool.to_string(),
         look: look(run.status),
-        status: words,
         title: match run.started_ms {
-            Some(start) => format!("{}: {words}, {found}, from {} for {took}", run.tool, duration(start)),
+            Some(start) => {
+                format!("{}: {words}, {found}, from {} for {took}", run.tool, duration(start))
+            }
             None => format!("{}: {words}, never ran", run.tool),
         },
         bar,
@@ -181,8 +190,10 @@ fn lane(run: &ToolRun, whole: u64) -> Lane {
 
 /// Returns marks at round times: 1, 2 or 5 times a power of ten, or of a minute.
 fn ticks(whole_ms: u64) -> Vec<Tick> {
-    const STEPS: &[u64] = &[1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000,
-        30_000, 60_000, 120_000, 300_000, 600_000, 1_200_000, 1_800_000, 3_600_000];
+    const STEPS: &[u64] = &[
+        1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000, 30_000, 60_000,
+        120_000, 300_000, 600_000, 1_200_000, 1_800_000, 3_600_000,
+    ];
     let step = STEPS.iter().copied().find(|step| whole_ms / step <= TICKS_MAX).unwrap_or(whole_ms);
     (0..=whole_ms / step)
         .map(|n| Tick { at: percent(n * step, whole_ms), label: axis_label(n * step) })

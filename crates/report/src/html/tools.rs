@@ -78,7 +78,8 @@ fn row(run: &ToolRun) -> ToolRow<'_> {
     let usage = &run.usage;
     let ran = |text: String| if run.started_ms.is_some() { text } else { "–".to_owned() };
     let scanned = run.files_scanned.filter(|scanned| *scanned != run.files_matched);
-    let all = |texts: &'_ [String]| texts.iter().map(|text| shown(text).into_owned().into()).collect();
+    let all =
+        |texts: &'_ [String]| texts.iter().map(|text| shown(text).into_owned().into()).collect();
     ToolRow {
         name: run.tool.as_str(),
         look: look(run.status),

@@ -1,0 +1,168 @@
+//! A summary for a comment on a pull request.
+//!
+//! Keeps: text from tools and apps is text (no markup, no link, nobody mentioned); what is not
+//! whole is said first; the comment stays under GitHub's 65,536 characters.
+
+use crate::{
+    summary::{Summary, open_findings, summary},
+    text::{cut, shown_line},
+};
+use assay_model::{AnalysisOutcome, Finding, Report};
+use std::io::{self, Write};
+
+/// The longest message shown; the report has it whole.
+const MESSAGE_CHARS: usize = 200;
+
+/// The longest list of gaps, so that a comment stays postable whatever went wrong.
+const GAPS: usize = 40;
+
+/// How much is written.
+#[derive(Clone, Copy, Debug)]
+pub struct MarkdownOptions {
+    /// Findings listed; the rest is counted. Each takes up to about 1,000 characters.
+    pub findings: usize,
+}
+
+/// Writes the summary.
+pub fn write_markdown(
+    report: &Report,
+    options: MarkdownOptions,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let summary = summary(report);
+    headline(&summary, out)?;
+    gaps(&summary, out)?;
+    severities(&summary, out)?;
+    findings(report, options, out)?;
+    footer(report, &summary, out)
+}
+
+fn headline(summary: &Summary<'_>, out: &mut impl Write) -> io::Result<()> {
+    let mark = match (&summary.trouble, summary.outcome) {
+        (None, AnalysisOutcome::Complete) => "complete".to_owned(),
+        (_, outcome) => format!("**{outcome}**"),
+    };
+    let findings = if summary.total == 1 { "finding" } else { "findings" };
+    writeln!(out, "## Assay: {} {findings}, analysis {mark}\n", summary.total)?;
+    match &summary.trouble {
+        None => Ok(()),
+        Some(trouble) => writeln!(
+            out,
+            "> [!WARNING]\n> {}. What was not found may not have been looked for.\n",
+            escaped(&capitalised(trouble))
+        ),
+    }
+}
+
+fn gaps(summary: &Summary<'_>, out: &mut impl Write) -> io::Result<()> {
+    if summary.gaps.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "| Did not run | Status | Why | Mend |\n|---|---|---|---|")?;
+    for gap in summary.gaps.iter().take(GAPS) {
+        let optional = if gap.required { "" } else { " (optional)" };
+        let mend = gap.mend.map(code).unwrap_or_default();
+        let why = escaped(&cut(&shown_line(gap.reason), MESSAGE_CHARS));
+        writeln!(
+            out,
+            "| {}{optional} | {} | {why} | {mend} |",
+            escaped(gap.tool.as_str()),
+            gap.status
+        )?;
+    }
+    if summary.gaps.len() > GAPS {
+        writeln!(out, "\nand {} more.", summary.gaps.len() - GAPS)?;
+    }
+    writeln!(out)
+}
+
+fn severities(summary: &Summary<'_>, out: &mut impl Write) -> io::Result<()> {
+    let names: Vec<&str> =
+        summary.by_severity.iter().map(|(severity, _)| severity.as_str()).collect();
+    let counts: Vec<String> =
+        summary.by_severity.iter().map(|(_, count)| count.to_string()).collect();
+    writeln!(out, "| {} | suppressed |", names.join(" | "))?;
+    writeln!(out, "|{}--:|", "--:|".repeat(names.len()))?;
+    writeln!(out, "| {} | {} |\n", counts.join(" | "), summary.suppressed)
+}
+
+fn findings(report: &Report, options: MarkdownOptions, out: &mut impl Write) -> io::Result<()> {
+    let mut open = open_findings(report).peekable();
+    if open.peek().is_none() {
+        return Ok(());
+    }
+    writeln!(out, "| Severity | Place | Finding | Seen by |\n|---|---|---|---|")?;
+    for finding in open.by_ref().take(options.findings) {
+        row(finding, out)?;
+    }
+    let rest = open.count();
+    if rest > 0 { writeln!(out, "\n{rest} more are in the report.\n") } else { writeln!(out) }
+}
+
+fn row(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+    let place = match &finding.location {
+        None => "the app".to_owned(),
+        Some(location) => code(&location.shown()),
+    };
+    let mut tools: Vec<&str> = finding.sightings.iter().map(|it| it.tool.as_str()).collect();
+    tools.dedup();
+    let message = escaped(&cut(&shown_line(&finding.message), MESSAGE_CHARS));
+    writeln!(
+        out,
+        "| {} | {place} | {message} <sub>{}</sub> | {} |",
+        finding.severity,
+        escaped(&cut(&shown_line(&finding.defect), 80)),
+        tools.join(", "),
+    )
+}
+
+fn footer(report: &Report, summary: &Summary<'_>, out: &mut impl Write) -> io::Result<()> {
+    let done = report.tools.len() - summary.gaps.len();
+    let total = report.tools.len();
+    let source = &report.source;
+    write!(
+        out,
+        "<sub>{done} of {total} tools did their work over {} files, {} lines.",
+        source.files, source.lines
+    )?;
+    for (tool, files) in &summary.unread {
+        write!(out, " {tool} could not read {files} of them.")?;
+    }
+    if summary.expired_ignores > 0 {
+        write!(out, " {} ignore entries have expired.", summary.expired_ignores)?;
+    }
+    writeln!(out, " Assay {}.</sub>", escaped(&report.environment.assay))
+}
+
+/// Writes text as code. An HTML element, since no run of backticks is safe from text that holds them.
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", escaped(&cut(&shown_line(text), MESSAGE_CHARS)))
+}
+
+/// Escapes all that Markdown, GitHub or a table could take for more than text.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' | '<' | '>' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '\\' | '@' | '#' | '!'
+            | '$' | ':' | '\'' | '"' => out.push_str(&format!("&#{};", u32::from(c))),
+            // `www.` becomes a link without any scheme.
+            '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#46;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+fn capitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or(String::new(), |first| first.to_uppercase().chain(chars).collect())
+}
+
+// === impl MarkdownOptions ===
+
+impl Default for MarkdownOptions {
+    fn default() -> Self {
+        Self { findings: 40 }
+    }
+}
