@@ -1,0 +1,97 @@
+//! Python packages: one environment each, from a lock with hashes.
+
+use crate::{
+    error::ProvisionError, folder::Scratch, host::Interpreter, index::Index, program::Program,
+    recipe::Settings,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Settings of uv that say how the index is reached; the others could change what is installed.
+const UV_VARIABLES: &[&str] = &[
+    "UV_HTTP_TIMEOUT",
+    "UV_INDEX",
+    "UV_INSECURE_HOST",
+    "UV_KEYRING_PROVIDER",
+    "UV_CONCURRENT_DOWNLOADS",
+];
+
+/// One environment that is to be made.
+#[derive(Debug)]
+pub(crate) struct Environment<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) uv: &'a Path,
+    pub(crate) python: &'a Interpreter,
+    pub(crate) name: &'a str,
+    pub(crate) lock: &'a str,
+}
+
+// === impl Environment ===
+
+impl Environment<'_> {
+    /// Makes it inside the scratch folder; it may be moved from there.
+    pub(crate) async fn make(
+        &self,
+        scratch: &Scratch,
+        cancel: &CancellationToken,
+    ) -> Result<PathBuf, ProvisionError> {
+        let deadline = Instant::now() + self.settings.install_time_max;
+        let prefix = scratch.path().join("prefix");
+        let lock = scratch.path().join("lock.txt");
+        fs::write(&lock, self.lock).map_err(|error| ProvisionError::io(&lock, error))?;
+        let venv = self
+            .uv(scratch)
+            .args(["venv", "--quiet", "--relocatable", "--no-project", "--python"])
+            .arg(&self.python.path)
+            .arg(&prefix);
+        let ran = venv.run(scratch, deadline, cancel).await?;
+        ran.installed(self.name, self.settings)?;
+        // Byte code is not compiled beforehand: see `docs/performance.md`.
+        let install = self
+            .uv(scratch)
+            .args(["pip", "install", "--quiet", "--require-hashes", "--no-deps"])
+            .args(["--no-build", "--python"])
+            .arg(prefix.join("bin/python"))
+            .arg("--requirements")
+            .arg(&lock);
+        let ran = install.run(scratch, deadline, cancel).await?;
+        ran.installed(self.name, self.settings)?;
+        Ok(prefix)
+    }
+
+    fn uv(&self, scratch: &Scratch) -> Program {
+        let index = Index::of(self.settings);
+        let mut program = Program::new(self.uv, self.settings, scratch)
+            .args(["--no-config", "--no-python-downloads", "--no-progress", "--color", "never"])
+            .arg("--cache-dir")
+            .arg(self.settings.cache.join("uv-cache"))
+            .var("UV_DEFAULT_INDEX", index.url)
+            // As everywhere else: what the system trusts is trusted.
+            .var("UV_SYSTEM_CERTS", "1");
+        if let Some(path) = index.certificates {
+            program = program.var("SSL_CERT_FILE", path);
+        }
+        for (name, value) in &self.settings.env {
+            let name = name.to_string_lossy();
+            if UV_VARIABLES.contains(&&*name) || is_password_of_an_index(&name) {
+                program = program.var(&name, value);
+            }
+        }
+        program
+    }
+}
+
+/// `UV_INDEX_INSIDE_USERNAME`.
+fn is_password_of_an_index(name: &str) -> bool {
+    name.starts_with("UV_INDEX_") && (name.ends_with("_USERNAME") || name.ends_with("_PASSWORD"))
+}
+
+/// The folder of modules of an environment.
+pub(crate) fn site_packages(prefix: &Path, python: &Interpreter) -> PathBuf {
+    let minor: Vec<&str> = python.version.split('.').take(2).collect();
+    prefix.join(format!("lib/python{}/site-packages", minor.join(".")))
+}
