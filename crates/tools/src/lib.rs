@@ -1,1 +1,55 @@
 //! What tools say: the catalogue, their reports turned into findings, their verdicts. Pure.
+//!
+//! The way of one tool through this room:
+//!
+//! 1. A row (`catalogue/<id>.toml`, or a table of `assay.toml`) is a
+//!    [`model::ToolDeclaration`](assay_model::ToolDeclaration): words. [`Catalogue`] checks it and
+//!    makes a [`Tool`]; nothing else can. All faults of a row are told at once.
+//! 2. [`select`] picks tools by profile, kind or name.
+//! 3. [`Tool::recipe`] says how it is installed, [`Tool::config_files`] which neutral configuration
+//!    it gets, [`Tool::calls`] which processes are to be started.
+//! 4. [`Tool::read`] streams the output of one call into observations.
+//! 5. [`verdict`] says what all calls together are worth. It alone can say *clean*.
+//!
+//! Adding a row: put `catalogue/<id>.toml` here and build; the file is found by itself. The tests
+//! of `catalogue` say what is wrong with it, `tests/golden.rs` reads captured outputs from
+//! `tests/golden/<id>/*.out` and shows what became of them.
+//!
+//! Keeps: memory stays bounded whatever a tool writes; no path of a finding leaves the project; no
+//! end that a tool does not declare is ever `ok`.
+//!
+//! Does not: start processes, install anything, or give findings an identity (`report`).
+
+#![forbid(unsafe_code)]
+
+mod calls; // placeholders expanded: programs, arguments, folders
+mod catalogue; // all tools by name, and the names they had elsewhere
+mod check; // words to a tool, or every fault at once
+mod defects; // what is wrong, across tools
+mod lookup; // where a field of an item is
+pub mod native; // analyzers that are part of the binary
+mod paths; // what tools call a file, and whether it may be believed
+mod read; // output to observations
+mod recipe; // how a tool is installed
+mod resolve; // what people type to what is run
+mod select; // which tools an analysis runs
+pub mod severity; // how bad, in one scale
+mod suppress; // comments that silence a finding
+mod tool; // one checked tool
+mod verdict; // what a run is worth
+
+pub use calls::{Call, OutputSource, Places};
+pub use catalogue::Catalogue;
+pub use check::{CatalogueError, Problem};
+pub use defects::{DefectClass, defect_classes};
+pub use read::{OutputError, ReadContext, Reading};
+pub use recipe::Recipe;
+pub use resolve::{ResolveError, Resolved};
+pub use select::{Optional, SECURITY_KINDS, Selected, Selection, select};
+pub use tool::{Origin, SettingError, Settings, Tool};
+pub use verdict::{CallResult, Verdict, verdict};
+
+/// The texts that `build.rs` found.
+mod embedded {
+    include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+}

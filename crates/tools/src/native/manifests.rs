@@ -1,0 +1,151 @@
+//! Pinned dependencies in the files that projects keep them in.
+
+/// One package of exactly one version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Pin {
+    pub name: String,
+    pub version: String,
+    /// Where it stands, from 1.
+    pub line: u32,
+}
+
+/// What one file says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pins {
+    pub pins: Vec<Pin>,
+    /// Packages whose version is not pinned, so that nothing can be said about them.
+    pub open: u64,
+}
+
+/// Reads a `requirements.txt`: continuation lines, comments, options, markers and hashes as pip
+/// knows them. Other files that it names (`-r`) are read when they are matched themselves.
+pub(super) fn requirements(text: &str) -> Pins {
+    let mut found = Pins::default();
+    for (line, text) in logical_lines(text) {
+        let text = text.split(" #").next().unwrap_or_default().trim();
+        if text.is_empty() || text.starts_with(['#', '-']) {
+            continue;
+        }
+        // Hashes, options and markers do not change which version it is.
+        let text = text.split(" --").next().unwrap_or_default();
+        let text = text.split(';').next().unwrap_or_default().trim();
+        let name_end = text.find(|c: char| !is_name(c)).unwrap_or(text.len());
+        let (name, rest) = text.split_at(name_end);
+        if name.is_empty() {
+            continue;
+        }
+        let rest = match rest.trim_start().strip_prefix('[') {
+            Some(extras) => extras.split_once(']').map_or("", |(_, rest)| rest),
+            None => rest,
+        };
+        match exact_version(rest) {
+            Some(version) => {
+                found.pins.push(Pin { name: normal_name(name), version: version.to_owned(), line });
+            }
+            None => found.open += 1,
+        }
+    }
+    found
+}
+
+/// Reads `poetry.lock`, `uv.lock` and `pdm.lock`, which share their shape.
+pub(super) fn toml_lock(text: &str) -> Pins {
+    let mut found = Pins::default();
+    let (mut in_package, mut name) = (false, None);
+    for (line, text) in (1..).zip(text.lines()) {
+        let text = text.trim();
+        if text.starts_with('[') {
+            in_package = text == "[[package]]";
+            name = None;
+        } else if let Some((key, value)) = text.split_once('=').filter(|_| in_package) {
+            let value = value.trim().trim_matches('"').to_owned();
+            match (key.trim(), name.take()) {
+                ("name", _) => name = Some((value, line)),
+                ("version", Some((name, line))) => {
+                    found.pins.push(Pin { name: normal_name(&name), version: value, line });
+                }
+                (_, kept) => name = kept,
+            }
+        }
+    }
+    found
+}
+
+/// Returns a name as the index compares it (PEP 503).
+pub(super) fn normal_name(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            '-' | '_' | '.' if out.ends_with('-') => {}
+            '-' | '_' | '.' => out.push('-'),
+            c => out.push(c.to_ascii_lowercase()),
+        }
+    }
+    out
+}
+
+/// `==1.2` and `===1.2` name one version; `==1.*` and anything with a comma do not.
+fn exact_version(rest: &str) -> Option<&str> {
+    let rest = rest.trim().trim_start_matches('(').trim_end_matches(')');
+    let version = rest.strip_prefix("===").or_else(|| rest.strip_prefix("=="))?.trim();
+    let version = version.split_whitespace().next()?;
+    (!version.contains([',', '*', '='])).then_some(version)
+}
+
+fn logical_lines(text: &str) -> Vec<(u32, String)> {
+    let mut lines = Vec::new();
+    let mut open: Option<(u32, String)> = None;
+    for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
+        let (start, mut joined) = open.take().unwrap_or((number, String::new()));
+        match line.strip_suffix('\\') {
+            Some(head) => {
+                joined.push_str(head);
+                joined.push(' ');
+                open = Some((start, joined));
+            }
+            None => {
+                joined.push_str(line);
+                lines.push((start, joined));
+            }
+        }
+    }
+    lines.extend(open);
+    lines
+}
+
+fn is_name(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pins_are_found_as_pip_reads_them() {
+        let text = "\u{feff}# a comment\nFlask==2.0.1  # why\nrequests[socks] == 2.25 ; python_version > '3'\n\
+            -r other.txt\n--hash=sha256:aa\nJinja2==3.0.0 \\\n    --hash=sha256:bb\nnumpy>=1.0\n\
+            zope.interface===5.0\npin==1.*\nurl @ https://example.org/x.whl\n";
+        let found = requirements(text);
+        let shown: Vec<_> = found
+            .pins
+            .iter()
+            .map(|pin| format!("{}:{}={}", pin.line, pin.name, pin.version))
+            .collect();
+        assert_eq!(
+            shown,
+            ["2:flask=2.0.1", "3:requests=2.25", "6:jinja2=3.0.0", "9:zope-interface=5.0"]
+        );
+        assert_eq!(found.open, 3);
+    }
+
+    #[test]
+    fn a_lock_file_is_read_package_by_package() {
+        let text = "version = 1\n[[package]]\nname = \"Foo_Bar\"\nversion = \"1.0\"\n\
+            [package.dependencies]\nversion = \"9\"\n[[package]]\nname = \"b\"\nversion = \"2\"\n";
+        let found = toml_lock(text).pins;
+        assert_eq!(found.len(), 2);
+        assert_eq!((found[0].name.as_str(), found[0].line), ("foo-bar", 3));
+        assert_eq!(found[1].version, "2");
+    }
+}

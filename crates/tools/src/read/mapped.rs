@@ -1,0 +1,356 @@
+//! One JSON document, by a mapping.
+//!
+//! The list that `items` names is read element by element; everything before and after it is kept
+//! whole, since lookups may ask for it.
+
+use super::{
+    OutputError,
+    collector::{Collector, Draft, Place, cleaned},
+    cwe::cwe_of_field,
+    region::{Number, region},
+    scanner::{Scanner, Shape},
+};
+use crate::lookup::{CompiledMapping, Lookup, Route, Scope, Step, at, walk};
+use serde_json::{Map, Value};
+use std::io::BufRead;
+
+/// Reads `format = "json"`.
+pub(super) fn read(
+    input: &mut dyn BufRead,
+    collector: &mut Collector<'_>,
+) -> Result<(), OutputError> {
+    let mapping = mapping(collector);
+    let mut document = Document { mapping, collector, streamed: 0, outer: Vec::new() };
+    let mut scanner = Scanner::new(input)?;
+    let (names, rest) = mapping.items.around_first_each();
+    let root = document.descend(&mut scanner, names, rest)?;
+    scanner.end()?;
+    document.close(&root)
+}
+
+/// Returns the tool's mapping.
+pub(super) fn mapping<'a>(collector: &Collector<'a>) -> &'a CompiledMapping {
+    let mapping = collector.tool.mapping.as_ref();
+    mapping.expect("`check` makes one for every format that needs it")
+}
+
+/// A document while it is read.
+struct Document<'d, 'c> {
+    mapping: &'d CompiledMapping,
+    collector: &'d mut Collector<'c>,
+    /// Elements of the list that `items` names.
+    streamed: u64,
+    /// The objects around that list, outermost first, as far as they have been read.
+    outer: Vec<Value>,
+}
+
+// === impl Document ===
+
+impl Document<'_, '_> {
+    /// Reads the next value, which the names lead into, and returns it without the list.
+    fn descend(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        names: &[Step],
+        rest: Option<&[Step]>,
+    ) -> Result<Value, OutputError> {
+        let Some((Step::Name(name), names)) = names.split_first() else {
+            return self.list(scanner, rest);
+        };
+        if scanner.shape()? != Shape::Object {
+            return Err(not_its(&format!("`{name}`")));
+        }
+        scanner.enter();
+        self.outer.push(Value::Object(Map::new()));
+        let level = self.outer.len() - 1;
+        let (mut count, mut found) = (0, false);
+        while let Some(key) = scanner.key(count)? {
+            count += 1;
+            let value = if key == *name && !found {
+                found = true;
+                self.descend(scanner, names, rest)?
+            } else {
+                scanner.value()?
+            };
+            if let Value::Object(members) = &mut self.outer[level] {
+                members.insert(key, value);
+            }
+        }
+        if found {
+            self.outer.pop().ok_or_else(|| not_its("it"))
+        } else {
+            Err(not_its(&format!("`{name}`")))
+        }
+    }
+
+    /// Reads the list of items. Without a `*`, an array is one and anything else is an item.
+    fn list(
+        &mut self,
+        scanner: &mut Scanner<'_>,
+        rest: Option<&[Step]>,
+    ) -> Result<Value, OutputError> {
+        let named = !self.mapping.items.0.is_empty();
+        match (scanner.shape()?, rest) {
+            (Shape::Array, rest) if rest.is_some() || named => {
+                scanner.enter();
+                while scanner.element(self.streamed)? {
+                    self.streamed += 1;
+                    let value: Value = scanner.value()?;
+                    self.element(&value, None, rest.unwrap_or(&[]))?;
+                }
+                Ok(Value::Array(Vec::new()))
+            }
+            (Shape::Object, Some(rest)) => {
+                scanner.enter();
+                while let Some(key) = scanner.key(self.streamed)? {
+                    self.streamed += 1;
+                    let value: Value = scanner.value()?;
+                    self.element(&value, Some(&key), rest)?;
+                }
+                Ok(Value::Object(Map::new()))
+            }
+            (Shape::Scalar, Some(_)) => match scanner.value()? {
+                Value::Null if named => Ok(Value::Array(Vec::new())),
+                _ => Err(not_its("the list of its findings")),
+            },
+            (_, rest) => {
+                let value: Value = scanner.value()?;
+                if !value.is_null() {
+                    self.element(&value, None, rest.unwrap_or(&[]))?;
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    /// Reads what lies below one element of the list.
+    fn element(
+        &mut self,
+        value: &Value,
+        key: Option<&str>,
+        rest: &[Step],
+    ) -> Result<(), OutputError> {
+        let Self { mapping, collector, outer, .. } = self;
+        with_outer(outer, None, &mut |around| {
+            let scope = Scope { value, key, outer: around };
+            if let Some(rest) = beyond_the_list(&mapping.items, mapping.files_failed.as_ref()) {
+                walk(&scope, rest, &mut |failed| {
+                    take_failed(mapping, collector, failed);
+                    Ok::<_, OutputError>(())
+                })?;
+            }
+            walk(&scope, rest, &mut |item| take_items(mapping, collector, item))
+        })
+    }
+
+    /// Reads what the whole document says, once it is known.
+    fn close(self, root: &Value) -> Result<(), OutputError> {
+        let Self { mapping, collector, streamed, .. } = self;
+        let scope = Scope { value: root, key: None, outer: None };
+        for required in &mapping.required {
+            if at(root, required).is_none() {
+                return Err(not_its(&format!("`{}`", required.join("."))));
+            }
+        }
+        let (names, _) = mapping.items.around_first_each();
+        if let Some(scanned) = &mapping.files_scanned {
+            let route: &[Step] = match scanned.0.split_last() {
+                Some((Step::Each, names)) => names,
+                _ => &scanned.0,
+            };
+            let mut count = (route == names).then_some(streamed);
+            if count.is_none() {
+                let sum = &mut |found: &Scope<'_>| {
+                    let entries = entries(found.value)?;
+                    count = Some(count.unwrap_or(0) + entries);
+                    Some(())
+                };
+                let _ = walk(&scope, route, &mut |found| sum(found).ok_or(()));
+            }
+            collector.reading.files_scanned = count;
+        }
+        if let Some(failed) = &mapping.files_failed
+            && beyond_the_list(&mapping.items, Some(failed)).is_none()
+        {
+            each_value(&scope, failed, &mut |failed| take_failed(mapping, collector, failed));
+        }
+        if let Some(notes) = &mapping.notes {
+            each_value(&scope, notes, &mut |note| {
+                if let Value::String(note) = note.value {
+                    collector.note(note);
+                }
+            });
+        }
+        let version = mapping.version.as_ref().and_then(|version| version.text(&scope));
+        collector.reading.version = version.map(|version| cleaned(&version, 80));
+        Ok(())
+    }
+}
+
+/// Returns what follows the list's `*` in a route that goes through the same list.
+fn beyond_the_list<'r>(items: &Route, route: Option<&'r Route>) -> Option<&'r [Step]> {
+    let (names, _) = items.around_first_each();
+    let route = &route?.0;
+    let rest = route.strip_prefix(names)?;
+    rest.split_first().filter(|(step, _)| **step == Step::Each).map(|(_, rest)| rest)
+}
+
+/// Makes scopes of the objects around, outermost first.
+fn with_outer<T>(
+    outer: &[Value],
+    around: Option<&Scope<'_>>,
+    then: &mut dyn FnMut(Option<&Scope<'_>>) -> T,
+) -> T {
+    match outer.split_first() {
+        None => then(around),
+        Some((value, inner)) => {
+            with_outer(inner, Some(&Scope { value, key: None, outer: around }), then)
+        }
+    }
+}
+
+/// Hands out what a route leads to; a list at its end is its elements.
+fn each_value(scope: &Scope<'_>, route: &Route, found: &mut dyn FnMut(&Scope<'_>)) {
+    let result: Result<(), std::convert::Infallible> = walk(scope, &route.0, &mut |end| {
+        match end.value {
+            Value::Array(values) => values
+                .iter()
+                .for_each(|value| found(&Scope { value, key: end.key, outer: Some(end) })),
+            _ => found(end),
+        }
+        Ok(())
+    });
+    match result {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+}
+
+/// A number stands for itself; a list or object for how many it holds.
+fn entries(value: &Value) -> Option<u64> {
+    match value {
+        Value::Array(values) => Some(values.len() as u64),
+        Value::Object(members) => Some(members.len() as u64),
+        Value::Number(number) => number.as_u64(),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
+}
+
+fn take_failed(mapping: &CompiledMapping, collector: &mut Collector<'_>, failed: &Scope<'_>) {
+    // Asked of the object alone: what stands around it must not make it a failure.
+    let alone = Scope { outer: None, ..*failed };
+    if mapping.files_failed_if.as_ref().is_some_and(|is| is.value(&alone).is_none()) {
+        return;
+    }
+    let path = match failed.value {
+        Value::String(path) => Some(path.as_str().into()),
+        _ => mapping.path.as_ref().and_then(|path| path.text(failed)),
+    };
+    let message = mapping.message.text(failed);
+    let message = message.or_else(|| Some(failed.value.to_string().into()));
+    let place = path.map_or(Place::None, |path| collector.place(&path));
+    collector.file_failed(&place, &message.unwrap_or_default());
+}
+
+fn take_items(
+    mapping: &CompiledMapping,
+    collector: &mut Collector<'_>,
+    end: &Scope<'_>,
+) -> Result<(), OutputError> {
+    let ends_in_list = !matches!(mapping.items.0.last(), Some(Step::Each));
+    match end.value {
+        Value::Array(values) if ends_in_list => values.iter().try_for_each(|value| {
+            take_item(mapping, collector, &Scope { value, key: end.key, outer: Some(end) })
+        }),
+        _ => take_item(mapping, collector, end),
+    }
+}
+
+/// Turns one item into a draft; one that lacks what it must have makes the output invalid.
+pub(super) fn take_item(
+    mapping: &CompiledMapping,
+    collector: &mut Collector<'_>,
+    item: &Scope<'_>,
+) -> Result<(), OutputError> {
+    let is_scalar = !item.value.is_object() && !item.value.is_array();
+    if is_scalar && !mapping.takes_scalars {
+        return Ok(());
+    }
+    for (lookup, texts) in &mapping.only {
+        if !lookup.text(item).is_some_and(|found| texts.iter().any(|text| *text == found)) {
+            collector.reading.dropped += 1;
+            return Ok(());
+        }
+    }
+    for (lookup, bound) in &mapping.above {
+        let number = lookup.number(item).ok_or_else(|| not_its("a number in an item"))?;
+        if number <= *bound {
+            // Not counted as dropped: such a list holds what is fine as well.
+            return Ok(());
+        }
+    }
+    let rule = mapping.rule.text(item).ok_or_else(|| not_its("the rule of an item"))?;
+    let message = mapping.message.text(item).ok_or_else(|| not_its("the message of an item"))?;
+    let text = |lookup: &'_ Option<Lookup>| -> Option<String> {
+        lookup.as_ref().and_then(|lookup| lookup.text(item)).map(std::borrow::Cow::into_owned)
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "0 to 10, checked by `band`")]
+    let number = |lookup: &Option<Lookup>| lookup.as_ref()?.number(item).map(|n| n as f32);
+    let (severity, confidence, help) =
+        (text(&mapping.severity), text(&mapping.confidence), text(&mapping.help));
+    let place = match (&mapping.path, collector.call_file) {
+        (None, Some(file)) => Place::File(file.clone()),
+        (None, None) => Place::None,
+        (Some(path), _) => path.text(item).map_or(Place::None, |path| collector.place(&path)),
+    };
+    collector.take(Draft {
+        rule: &rule,
+        message: &message,
+        place,
+        region: item_region(mapping, item),
+        kind: text(&mapping.kind).and_then(|kind| kind.parse().ok()),
+        security_severity: number(&mapping.security_severity),
+        words: [severity.as_deref(), None, None],
+        confidence: confidence.as_deref(),
+        cwe: mapping.cwe.as_ref().map_or_else(Vec::new, |cwe| cwes(cwe, item)),
+        help: help.as_deref(),
+        suppression: None,
+        fix: None,
+    });
+    Ok(())
+}
+
+fn item_region(mapping: &CompiledMapping, item: &Scope<'_>) -> Option<assay_model::Region> {
+    let number = |lookup: &Option<Lookup>| {
+        Number::of(lookup.as_ref().and_then(|lookup| lookup.number(item)))
+    };
+    let column = |lookup: &Option<Lookup>| {
+        let column = number(lookup);
+        if mapping.columns_from_zero {
+            Number(column.0.and_then(|c| c.checked_add(1)))
+        } else {
+            column
+        }
+    };
+    region(
+        number(&mapping.line),
+        column(&mapping.column),
+        number(&mapping.end_line),
+        column(&mapping.end_column),
+    )
+}
+
+fn cwes(lookup: &Lookup, item: &Scope<'_>) -> Vec<u32> {
+    match lookup.value(item) {
+        Some(Value::Array(values)) => {
+            let texts =
+                values.iter().map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+            texts.filter_map(|text| cwe_of_field(&text)).collect()
+        }
+        _ => lookup.text(item).and_then(|text| cwe_of_field(&text)).into_iter().collect(),
+    }
+}
+
+fn not_its(missing: &str) -> OutputError {
+    OutputError::NotIts { missing: missing.to_owned() }
+}

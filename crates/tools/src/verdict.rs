@@ -1,0 +1,269 @@
+//! What a run is worth. A zero is a zero only here.
+//!
+//! Keeps: [`Verdict`] has one constructor, and it alone can say `clean`; every end that the tool
+//! does not declare is something else than `ok`.
+
+use crate::{
+    read::{OutputError, Reading},
+    tool::Tool,
+};
+use assay_model::{Install, SourcePath, ToolEnd, ToolStatus};
+use std::collections::BTreeSet;
+
+/// What became of one call.
+#[derive(Debug)]
+pub struct CallResult {
+    pub end: ToolEnd,
+    /// What its output said; for calls that wrote nothing to read, [`OutputError::Empty`].
+    pub reading: Result<Reading, OutputError>,
+    /// The last lines of the stream that holds no report.
+    pub stderr_tail: String,
+}
+
+/// What all calls of a tool are worth together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verdict {
+    pub status: ToolStatus,
+    /// Whether "nothing found" may be believed.
+    pub clean: bool,
+    pub reason: Option<String>,
+    pub mend: Option<String>,
+    pub observations: u64,
+    pub files_scanned: Option<u64>,
+    pub files_failed: Vec<SourcePath>,
+    pub notes: Vec<String>,
+    pub version: Option<String>,
+    /// Components of a bill of materials.
+    pub components: Option<u64>,
+    /// How the processes ended; the worst of them.
+    pub end: Option<ToolEnd>,
+}
+
+/// What one call is worth.
+struct Judged {
+    status: ToolStatus,
+    reason: Option<String>,
+}
+
+/// What an exit code says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Code {
+    Clean,
+    Found,
+    /// The row lists it as both.
+    Either,
+    Failure,
+}
+
+/// Judges a tool's calls.
+pub fn verdict(tool: &Tool, files_matched: u64, calls: &[CallResult]) -> Verdict {
+    let sums = Sums::of(calls);
+    let worst = calls
+        .iter()
+        .map(|call| (judge(tool, call), &call.end))
+        .min_by_key(|(judged, _)| rank(judged.status));
+    let (judged, end) = match worst {
+        None if files_matched == 0 => (Judged { status: ToolStatus::NoInputs, reason: None }, None),
+        None => (Judged::because(ToolStatus::Failed, "it was never started".to_owned()), None),
+        Some((judged, end)) => (judged, Some(end.clone())),
+    };
+    let judged = match judged.status {
+        ToolStatus::Ok => sums.read_anything(files_matched),
+        _ => judged,
+    };
+    let clean = judged.status == ToolStatus::Ok
+        && sums.observations == 0
+        && sums.files_failed.is_empty()
+        && !sums.complained
+        && files_matched > 0
+        && sums.files_scanned != Some(0);
+    Verdict {
+        clean,
+        mend: mend(tool, judged.status),
+        status: judged.status,
+        reason: judged.reason,
+        observations: sums.observations,
+        files_scanned: sums.files_scanned,
+        files_failed: sums.files_failed.into_iter().collect(),
+        notes: sums.notes,
+        version: sums.version,
+        components: sums.components,
+        end,
+    }
+}
+
+/// What the readings of all calls add up to.
+#[derive(Default)]
+struct Sums {
+    observations: u64,
+    files_scanned: Option<u64>,
+    files_failed: BTreeSet<SourcePath>,
+    complained: bool,
+    notes: Vec<String>,
+    version: Option<String>,
+    components: Option<u64>,
+}
+
+// === impl Sums ===
+
+impl Sums {
+    fn of(calls: &[CallResult]) -> Self {
+        let mut sums = Self::default();
+        for reading in calls.iter().filter_map(|call| call.reading.as_ref().ok()) {
+            sums.observations += reading.observations;
+            sums.files_scanned = sum(sums.files_scanned, reading.files_scanned);
+            sums.components = sum(sums.components, reading.components);
+            sums.files_failed.extend(reading.files_failed.iter().cloned());
+            sums.complained |= !reading.complaints.is_empty();
+            let complaints = reading.complaints.iter().map(|said| format!("it complains: {said}"));
+            for note in reading.notes.iter().cloned().chain(complaints) {
+                if !sums.notes.contains(&note) {
+                    sums.notes.push(note);
+                }
+            }
+            sums.version = sums.version.take().or_else(|| reading.version.clone());
+        }
+        sums
+    }
+
+    /// A tool that ended well may still have read nothing of what it was given.
+    fn read_anything(&self, files_matched: u64) -> Judged {
+        let failed = self.files_failed.len() as u64;
+        if files_matched > 0 && self.files_scanned == Some(0) && self.observations == 0 {
+            let reason = format!("it read none of {files_matched} files");
+            return Judged::because(ToolStatus::Failed, reason);
+        }
+        let given = self.files_scanned.map_or(files_matched, |scanned| scanned.min(files_matched));
+        if failed > 0 && failed >= given.max(1) {
+            let reason = format!("it could not read any of {given} files");
+            return Judged::because(ToolStatus::Failed, reason);
+        }
+        Judged { status: ToolStatus::Ok, reason: None }
+    }
+}
+
+// === impl Judged ===
+
+impl Judged {
+    fn because(status: ToolStatus, reason: String) -> Self {
+        Self { status, reason: Some(reason) }
+    }
+}
+
+fn judge(tool: &Tool, call: &CallResult) -> Judged {
+    let end = call.end.to_string();
+    match &call.end {
+        ToolEnd::Exited { code } => judge_exit(tool, *code, call),
+        ToolEnd::Signalled { .. } | ToolEnd::OutputLimit { .. } | ToolEnd::Lost { .. } => {
+            Judged::because(ToolStatus::Failed, with_tail(&format!("it {end}"), &call.stderr_tail))
+        }
+        ToolEnd::TimedOut => {
+            let reason = format!("it {end} ({} s)", tool.says.timeout_s);
+            Judged::because(ToolStatus::TimedOut, reason)
+        }
+        ToolEnd::Cancelled => Judged::because(ToolStatus::Cancelled, format!("it {end}")),
+        ToolEnd::NotStarted { .. } => Judged::because(ToolStatus::Unavailable, format!("it {end}")),
+    }
+}
+
+fn judge_exit(tool: &Tool, code: i32, call: &CallResult) -> Judged {
+    let meaning = meaning(tool, code);
+    if meaning == Code::Failure {
+        // Where the tool says why in its report, that is the better reason.
+        let reason = match &call.reading {
+            Err(error) if error.is_the_tools_word() => {
+                format!("it exited with code {code}; {error}")
+            }
+            _ => with_tail(&format!("it exited with code {code}"), &call.stderr_tail),
+        };
+        return Judged::because(ToolStatus::Failed, reason);
+    }
+    if let Some(line) = call.stderr_tail.lines().find(|line| tool.is_failure_line(line)) {
+        return Judged::because(ToolStatus::Failed, format!("it complains: {}", shown(line)));
+    }
+    let reading = match &call.reading {
+        Ok(reading) => reading,
+        Err(error) if error.is_the_tools_word() => {
+            return Judged::because(ToolStatus::Failed, error.to_string());
+        }
+        Err(error) => return Judged::because(ToolStatus::OutputInvalid, error.to_string()),
+    };
+    let found = reading.observations > reading.suppressed;
+    let said_anything = reading.observations > 0
+        || reading.dropped > 0
+        || !reading.files_failed.is_empty()
+        || !reading.complaints.is_empty();
+    match meaning {
+        Code::Found if !said_anything => {
+            let reason = format!("code {code} says that something was found, its report nothing");
+            Judged::because(ToolStatus::OutputInvalid, reason)
+        }
+        Code::Clean if found && !tool.says.run.finding_codes.is_empty() => {
+            let reason = format!(
+                "code {code} says that nothing was found, its report {}",
+                reading.observations
+            );
+            Judged::because(ToolStatus::OutputInvalid, reason)
+        }
+        Code::Clean | Code::Found | Code::Either => Judged { status: ToolStatus::Ok, reason: None },
+        Code::Failure => Judged::because(ToolStatus::Failed, format!("it exited with code {code}")),
+    }
+}
+
+fn meaning(tool: &Tool, code: i32) -> Code {
+    let run = &tool.says.run;
+    match (run.clean_codes.contains(&code), run.finding_codes.contains(&code)) {
+        (true, true) => Code::Either,
+        (true, false) => Code::Clean,
+        (false, true) => Code::Found,
+        (false, false) => Code::Failure,
+    }
+}
+
+/// The order in which the worst of several calls speaks for all.
+fn rank(status: ToolStatus) -> u8 {
+    match status {
+        ToolStatus::Cancelled => 0,
+        ToolStatus::TimedOut => 1,
+        ToolStatus::Unavailable => 2,
+        ToolStatus::Failed => 3,
+        ToolStatus::Untrusted => 4,
+        ToolStatus::OutputInvalid => 5,
+        ToolStatus::Ok => 6,
+        ToolStatus::NoInputs => 7,
+    }
+}
+
+fn mend(tool: &Tool, status: ToolStatus) -> Option<String> {
+    match (status, &tool.says.install) {
+        (ToolStatus::Unavailable, Install::Path { mend, .. }) => Some(mend.clone()),
+        (ToolStatus::Unavailable, _) => Some(format!("assay tools install {}", tool.id)),
+        (ToolStatus::Failed | ToolStatus::OutputInvalid | ToolStatus::Untrusted, _) => {
+            Some(format!("assay tools check {}", tool.id))
+        }
+        (
+            ToolStatus::Ok | ToolStatus::NoInputs | ToolStatus::TimedOut | ToolStatus::Cancelled,
+            _,
+        ) => None,
+    }
+}
+
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+    }
+}
+
+fn with_tail(what: &str, tail: &str) -> String {
+    match tail.lines().rev().find(|line| !line.trim().is_empty()) {
+        Some(line) => format!("{what}: {}", shown(line)),
+        None => what.to_owned(),
+    }
+}
+
+/// One line of a tool's complaints, safe to print.
+fn shown(line: &str) -> String {
+    crate::read::cleaned(line, 300)
+}
