@@ -251,8 +251,8 @@ pub enum Format {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Mapping {
     /// Where the items are: `results.*`, `*.messages.*`; `*` passes every element of an array and
-    /// every value of an object, `name?` stays where it is if there is a `name`. Empty: the
-    /// document itself. Names before the first `*` have to be there; `null` is an empty list.
+    /// every value of an object, `name?` stays where it is if there is a `name`. A list at the
+    /// end is its elements: `results` says the same as `results.*`. Empty: the document itself. Names before the first `*` have to be there; `null` is an empty list.
     /// What is no object is passed over unless the mapping asks for `$value` or for numbers.
     #[serde(default)]
     pub items: String,
@@ -289,6 +289,12 @@ pub struct Mapping {
     pub columns_from_zero: bool,
     #[serde(default)]
     pub severity: Option<String>,
+    /// A CVSS-like number, 0.0 to 10.0, also as a text.
+    #[serde(default)]
+    pub security_severity: Option<String>,
+    /// One of our kinds; any other word leaves the tool's own.
+    #[serde(default)]
+    pub kind: Option<String>,
     #[serde(default)]
     pub confidence: Option<String>,
     /// `CWE-79`, `79`, or a list of these.
