@@ -34,7 +34,7 @@ pub fn write_github(report: &Report, out: &mut impl Write) -> io::Result<()> {
         let mut said = trouble.clone();
         for gap in summary.gaps.iter().filter(|gap| gap.required) {
             let mend = gap.mend.map(|mend| format!(" ({mend})")).unwrap_or_default();
-            said.push_str(&format!("\n{}: {}: {}{mend}", gap.tool, gap.status, gap.reason));
+            said.extend([format!("\n{}: {}: {}{mend}", gap.tool, gap.status, gap.reason)]);
         }
         let title = property("Assay: not a whole analysis");
         writeln!(out, "::error title={title}::{}", data(&said))?;
@@ -76,7 +76,7 @@ fn place(region: Region) -> String {
     let mut text = format!("line={},endLine={end_line}", region.line);
     // GitHub refuses columns where the lines differ.
     if let (Some(column), true) = (region.column, end_line == region.line) {
-        text.push_str(&format!(",col={column},endColumn={}", region.end_column.unwrap_or(column)));
+        text.extend([format!(",col={column},endColumn={}", region.end_column.unwrap_or(column))]);
     }
     text
 }

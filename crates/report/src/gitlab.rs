@@ -59,7 +59,7 @@ impl<'a> Issue<'a> {
             severity: severity(finding.severity),
             location: Place {
                 path: location.map_or(WHOLE_APP, |location| location.path.as_str()),
-                lines: Lines { begin: location.map_or(1, |location| location.line()) },
+                lines: Lines { begin: location.map_or(1, assay_model::Location::line) },
             },
         }
     }

@@ -87,9 +87,8 @@ fn suite(xml: &mut Writer<impl Write>, run: &ToolRun, findings: &[&Finding]) -> 
                 None => {}
                 Some(Own::Clean) => case(xml, tool, "nothing found", Verdict::Passed)?,
                 Some(Own::NotClean) => case(xml, tool, "whole", Verdict::Skipped(&said))?,
-                Some(Own::NoInputs) => case(xml, tool, "ran", Verdict::Skipped(&said))?,
                 Some(Own::Gap) if run.required => case(xml, tool, "ran", Verdict::Error(&said))?,
-                Some(Own::Gap) => case(xml, tool, "ran", Verdict::Skipped(&said))?,
+                Some(Own::Gap | Own::NoInputs) => case(xml, tool, "ran", Verdict::Skipped(&said))?,
             }
             findings.iter().try_for_each(|finding| finding_case(xml, finding))
         })?;
@@ -120,13 +119,13 @@ fn said(run: &ToolRun) -> String {
     let unread = run.files_failed.len();
     let mut said = run.status.to_string();
     if let Some(reason) = &run.reason {
-        said.push_str(&format!(": {reason}"));
+        said.extend([format!(": {reason}")]);
     }
     if unread > 0 {
-        said.push_str(&format!(": {unread} files could not be read"));
+        said.extend([format!(": {unread} files could not be read")]);
     }
     if let Some(mend) = &run.mend {
-        said.push_str(&format!(" ({mend})"));
+        said.extend([format!(" ({mend})")]);
     }
     said
 }
@@ -163,7 +162,7 @@ fn finding_case(xml: &mut Writer<impl Write>, finding: &Finding) -> io::Result<(
         finding.location.as_ref().map_or("the app".to_owned(), assay_model::Location::shown);
     // Viewers tell cases apart by name: two findings of a rule in a line differ by occurrence.
     let name = format!("{} at {place} #{}", finding.rule, finding.occurrence);
-    let line = finding.location.as_ref().map_or(1, |location| location.line()).to_string();
+    let line = finding.location.as_ref().map_or(1, assay_model::Location::line).to_string();
     xml.create_element("testcase")
         .with_attributes([
             ("classname", legal(&shown_line(path)).as_str()),
@@ -186,10 +185,10 @@ fn failure(xml: &mut Writer<impl Write>, finding: &Finding) -> io::Result<()> {
     let mut text =
         format!("{}\n{} {} {}", finding.message, finding.severity, finding.kind, cwe.join(" "));
     for sighting in &finding.sightings {
-        text.push_str(&format!("\n{}:{}: {}", sighting.tool, sighting.rule, sighting.message));
+        text.extend([format!("\n{}:{}: {}", sighting.tool, sighting.rule, sighting.message)]);
     }
     if let Some(help) = &finding.help {
-        text.push_str(&format!("\n{help}"));
+        text.extend([format!("\n{help}")]);
     }
     let message = legal(&shown_line(&finding.message));
     xml.create_element("failure")

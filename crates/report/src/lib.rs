@@ -9,6 +9,7 @@ mod advisory; // which advisory on which package a dependency finding is about
 mod build; // the one entry: observations in, findings out
 mod identity; // observation -> fingerprint
 mod lines; // a file as lines: folding, statements, enclosing definitions
+mod matching; // which finding of an older report is which of a newer one
 mod merge; // observations of one defect -> one finding
 mod owasp; // weaknesses and the OWASP Top Ten
 mod rules; // `[[ignore]]` entries and severity overrides
@@ -24,6 +25,7 @@ pub mod html; // one page for a browser
 mod json; // our own shape, and its schema
 mod junit; // test results
 mod markdown; // a comment on a pull request
+mod sarif; // SARIF 2.1.0, within the limits of who takes it
 mod summary; // the numbers and gaps that every format shows alike
 
 pub use build::{Built, build};
@@ -34,7 +36,9 @@ pub use identity::fingerprint;
 pub use json::{report_schema, write_json};
 pub use junit::write_junit;
 pub use markdown::{MarkdownOptions, write_markdown};
+pub use matching::{Matched, Pair, match_findings};
 pub use owasp::categories;
 pub use rules::{IgnoreRule, InSource, PatternError, Rules, SeverityRule};
+pub use sarif::{SarifLimits, write_sarif, write_tool_sarif};
 pub use summary::{Gap, Summary, ToolRow, summary};
 pub use text::{shown, shown_line};

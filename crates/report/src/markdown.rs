@@ -145,7 +145,7 @@ fn escaped(text: &str) -> String {
     for c in text.chars() {
         match c {
             '&' | '<' | '>' | '`' | '*' | '_' | '~' | '[' | ']' | '|' | '\\' | '@' | '#' | '!'
-            | '$' | ':' | '\'' | '"' => out.push_str(&format!("&#{};", u32::from(c))),
+            | '$' | ':' | '\'' | '"' => out.extend([format!("&#{};", u32::from(c))]),
             // `www.` becomes a link without any scheme.
             '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("&#46;"),
             _ => out.push(c),
