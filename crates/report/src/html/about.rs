@@ -108,8 +108,8 @@ fn languages(report: &Report) -> Vec<LanguageRow> {
         .into_iter()
         .map(|(language, info)| LanguageRow {
             name: language.as_str(),
-            files: grouped(info.files),
-            lines: grouped(info.lines),
+            files: counted(info.files, "file"),
+            lines: counted(info.lines, "line"),
             share: format!("{}%", info.lines * 100 / most),
         })
         .collect()

@@ -57,6 +57,9 @@ pub(super) struct Row<'a> {
     pub(super) fix: Option<FixView<'a>>,
     #[serde(rename = "g")]
     pub(super) sightings: Vec<SightingView<'a>>,
+    /// The sightings tell more than the finding itself.
+    #[serde(rename = "v", skip_serializing_if = "std::ops::Not::not")]
+    pub(super) several: bool,
     #[serde(rename = "e", skip_serializing_if = "Option::is_none")]
     pub(super) excerpt: Option<Excerpt>,
     #[serde(rename = "i")]
@@ -79,7 +82,8 @@ pub(super) struct SightingView<'a> {
     pub(super) rule: Cow<'a, str>,
     #[serde(rename = "s")]
     pub(super) rank: u8,
-    #[serde(rename = "m")]
+    /// Empty where it says what the finding says.
+    #[serde(rename = "m", skip_serializing_if = "str::is_empty")]
     pub(super) message: Cow<'a, str>,
 }
 
@@ -149,7 +153,13 @@ impl<'a> Row<'a> {
                 description: text(&fix.description),
                 edits: fix.edits.iter().take(EDITS_MAX).map(edit).collect(),
             }),
-            sightings: finding.sightings.iter().map(SightingView::new).collect(),
+            sightings: finding
+                .sightings
+                .iter()
+                .map(|one| SightingView::new(one, finding))
+                .collect(),
+            several: finding.sightings.len() > 1
+                || finding.sightings.iter().any(|one| one.message != finding.message),
             excerpt: excerpts.of(finding),
             fingerprint: finding.fingerprint.as_str(),
         }
@@ -164,12 +174,16 @@ impl<'a> Row<'a> {
 // === impl SightingView ===
 
 impl<'a> SightingView<'a> {
-    fn new(sighting: &'a Sighting) -> Self {
+    fn new(sighting: &'a Sighting, finding: &Finding) -> Self {
         Self {
             tool: sighting.tool.as_str(),
             rule: shown_line(sighting.rule.as_str()),
             rank: rank(sighting.severity),
-            message: text(&sighting.message),
+            message: if sighting.message == finding.message {
+                "".into()
+            } else {
+                text(&sighting.message)
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use assay_model::{Finding, Report, Severity, ToolRun, ToolStatus};
 use std::collections::BTreeMap;
 
 /// Files in the plot of the worst files.
-const FILES_MAX: usize = 10;
+const FILES_MAX: usize = 15;
 
 /// Marks on the time axis, at most.
 const TICKS_MAX: u64 = 5;
@@ -98,7 +98,7 @@ fn by_file(open: &[&Finding]) -> Bars {
             .map_or_else(String::new, |at| shown_line(at.path.as_str()).into_owned())
     });
     // The worst files, not the longest lists: ten misspelt words weigh less than one injection.
-    groups.sort_by(|(_, a), (_, b)| weight(b).cmp(&weight(a)));
+    groups.sort_by_key(|(_, counts)| std::cmp::Reverse(weight(counts)));
     let files = groups.len();
     groups.truncate(FILES_MAX);
     let most = groups.iter().map(|(_, counts)| counts.values().sum()).max().unwrap_or(1);
@@ -171,12 +171,13 @@ fn lane(run: &ToolRun, whole: u64) -> Lane {
     let note = match (&bar, run.status) {
         (Some(_), ToolStatus::Ok) => took.clone(),
         (Some(_), _) => format!("{words}, {took}"),
-        (None, _) => words.to_owned(),
+        (None, _) if run.required => words.to_owned(),
+        (None, _) => format!("{words}, not required"),
     };
     let found = counted(run.observations, "observation");
     Lane {
         tool: run.tool.to_string(),
-        look: look(run.status),
+        look: look(run),
         title: match run.started_ms {
             Some(start) => {
                 format!("{}: {words}, {found}, from {} for {took}", run.tool, duration(start))

@@ -67,10 +67,13 @@ fn reason(run: &ToolRun) -> String {
     }
 }
 
-/// Returns the rows, what did not do its work first.
+/// Returns the rows, what leaves a gap first.
 pub(super) fn rows(report: &Report) -> Vec<ToolRow<'_>> {
     let mut runs: Vec<_> = report.tools.iter().collect();
-    runs.sort_by_key(|run| (run.status.did_its_work(), run.status, run.tool.as_str()));
+    runs.sort_by_key(|run| {
+        let done = run.status.did_its_work();
+        (done, !done && !run.required, run.status, run.tool.as_str())
+    });
     runs.into_iter().map(row).collect()
 }
 
@@ -82,7 +85,7 @@ fn row(run: &ToolRun) -> ToolRow<'_> {
         |texts: &'_ [String]| texts.iter().map(|text| shown(text).into_owned().into()).collect();
     ToolRow {
         name: run.tool.as_str(),
-        look: look(run.status),
+        look: look(run),
         status: status(run.status),
         clean: run.clean,
         optional: !run.required,

@@ -1,6 +1,6 @@
 //! Numbers and lengths of time as people write them.
 
-use assay_model::ToolStatus;
+use assay_model::{ToolRun, ToolStatus};
 
 /// Writes `12345` as `12,345`.
 pub(super) fn grouped(number: u64) -> String {
@@ -49,12 +49,12 @@ pub(super) const fn status(status: ToolStatus) -> &'static str {
     }
 }
 
-/// Returns the look of a status: how its mark and its bar are painted.
-pub(super) const fn look(status: ToolStatus) -> &'static str {
-    match status {
+/// Returns the look of a tool's part: how its mark and its bar are painted.
+pub(super) const fn look(run: &ToolRun) -> &'static str {
+    match run.status {
         ToolStatus::Ok => "ok",
-        ToolStatus::NoInputs => "idle",
-        ToolStatus::Unavailable | ToolStatus::Cancelled => "off",
+        ToolStatus::Unavailable | ToolStatus::Cancelled if run.required => "off",
+        ToolStatus::NoInputs | ToolStatus::Unavailable | ToolStatus::Cancelled => "idle",
         ToolStatus::Failed
         | ToolStatus::TimedOut
         | ToolStatus::OutputInvalid

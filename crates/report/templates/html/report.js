@@ -47,7 +47,7 @@
     if (row.o) facts.append(pair("OWASP", row.o.join(", ")));
     if (row.h && /^https?:\/\//.test(row.h)) facts.append(pair("Help", outside(row.h, row.h)));
     facts.append(pair("Fingerprint", el("code", "", row.i)));
-    const seen = el("ul", "sightings", ...row.g.map((one) => el("li", `sev-${SEVERITIES[one.s]}`,
+    const seen = row.v && el("ul", "sightings", ...row.g.map((one) => el("li", `sev-${SEVERITIES[one.s]}`,
       chip(one.s), el("strong", "", one.t), " ", el("code", "", one.r), " ", el("span", "", one.m))));
     const fix = row.f && el("div", "fix", el("h4", "", "Fix"), el("p", "", row.f.d),
       ...(row.f.e || []).map(([line, text]) => code([{ n: line, a: text }])));

@@ -1,5 +1,7 @@
 //! A report with everything on it that a page can show, hostile text included.
 
+#![allow(clippy::unwrap_used, clippy::too_many_lines, reason = "data for tests")]
+
 use assay_model::{
     AnalysisOutcome, AppInfo, AppRef, Confidence, Counts, Digest, Edit, Environment, Finding,
     Fingerprint, Fix, GitInfo, IgnoreUse, Kind, Language, LanguageInfo, Location, Profile, Region,
@@ -10,12 +12,12 @@ use assay_model::{
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Text that tries to become markup, script, an escape sequence or something else than it reads.
-pub const HOSTILE: &str = "</script><script>alert(1)</script> \"onmouseover=alert(2) <img src=x \
+pub(crate) const HOSTILE: &str = "</script><script>alert(1)</script> \"onmouseover=alert(2) <img src=x \
      onerror=alert(3)> \u{1b}[31mred\u{1b}[0m \u{202e}desrever\u{202c} {{ 7*7 }} \u{2028}--> &lt;";
 
 /// The app's files, from a map.
 #[derive(Debug, Default)]
-pub struct Files(pub BTreeMap<String, String>);
+pub(crate) struct Files(pub(crate) BTreeMap<String, String>);
 
 impl SourceText for Files {
     fn text(&self, path: &SourcePath) -> Option<Arc<str>> {
@@ -415,7 +417,7 @@ fn source() -> SourceInfo {
 }
 
 /// Returns an incomplete analysis with `count` findings and one more that is hostile.
-pub fn report(count: u32) -> Report {
+pub(crate) fn report(count: u32) -> Report {
     let findings = findings(count);
     let counts = Counts::of(&findings);
     let ignore = |rule: &str, until: Option<&str>, expired, matched| IgnoreUse {
