@@ -2,6 +2,7 @@
 //!
 //! Pure but for [`Progress`], which writes to the standard error that it is given. Time is an
 //! argument everywhere. Every text that comes from a tool or a file passes [`sanitise`] first.
+#![forbid(unsafe_code)]
 
 mod error; // error, cause, hint
 mod layout; // columns, wrapping, cutting
