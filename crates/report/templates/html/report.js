@@ -173,6 +173,7 @@
     $("count").textContent = found.length === all ? `${number} findings`
       : `${number} of ${all.toLocaleString("en")} findings`;
     if (found.length === 0) $("count").textContent = all === 0 ? "No findings" : "No finding matches these filters";
+    if ($("empty")) $("empty").hidden = all > 0;
     $("reset").hidden = untouched();
   };
 
@@ -225,5 +226,6 @@
     event.preventDefault();
     $("text").focus();
   });
+  if (rows.length === 0) for (const element of document.querySelectorAll(".controls, .status")) element.hidden = true;
   refresh();
 })();
