@@ -120,10 +120,125 @@ fn bad_name(error: &assay_model::ParseIdError) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{recipe::Recipe, resolve::ResolveError};
 
     #[test]
     fn every_shipped_row_is_sound() {
         let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
         assert!(!catalogue.is_empty());
+        assert_eq!(catalogue.len(), embedded::ROWS.len());
+    }
+
+    /// The version of a row is what its report claims; the lock is what really runs.
+    #[test]
+    fn every_row_pins_what_its_lock_installs() {
+        for tool in Catalogue::shipped().unwrap_or_else(|error| panic!("{error}")).iter() {
+            let pinned = match tool.recipe() {
+                Recipe::Python { package, version, lock } => {
+                    lock.lines().any(|line| is_pin(line, package, version))
+                }
+                Recipe::Builtin { version, data: Some(data) } => {
+                    data.lock.lines().any(|line| is_pin(line, data.package, version))
+                }
+                Recipe::Node { package, version, package_json, package_lock } => {
+                    let wanted: serde_json::Value = serde_json::from_str(package_json).unwrap();
+                    let lock: serde_json::Value = serde_json::from_str(package_lock).unwrap();
+                    let locked = &lock["packages"][format!("node_modules/{package}")]["version"];
+                    wanted["dependencies"][package] == version && locked == version
+                }
+                Recipe::Path { mend, .. } => !mend.is_empty(),
+                Recipe::Builtin { data: None, .. } => true,
+            };
+            assert!(pinned, "{}: {:?}", tool.id(), tool.version());
+        }
+    }
+
+    fn is_pin(line: &str, package: &str, version: &str) -> bool {
+        let plain = |name: &str| name.to_ascii_lowercase().replace(['_', '.'], "-");
+        let pin = line.split_once("==");
+        pin.is_some_and(|(name, rest)| {
+            let name = name.split('[').next().unwrap_or(name);
+            plain(name) == plain(package) && rest.split([' ', ';', '\\']).next() == Some(version)
+        })
+    }
+
+    #[test]
+    fn every_name_of_the_python_system_is_answered() {
+        let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
+        for (name, tool) in [
+            ("flake8", "ruff"),
+            ("JSHint", "oxlint"),
+            ("html_validator", "html-validate"),
+            ("detect_secrets", "detect-secrets"),
+            ("bandit", "bandit"),
+        ] {
+            let resolved = catalogue.resolve(name).unwrap();
+            assert_eq!(resolved.tool.id().as_str(), tool);
+            assert_eq!(resolved.note.is_some(), !plain_is(name, tool), "{name}");
+        }
+        for name in ["nmap", "zap", "curl", "aiohttp", "ab", "locust", "artillery"] {
+            let error = catalogue.resolve(name).unwrap_err();
+            assert!(matches!(error, ResolveError::NotBuilt { .. }), "{name}: {error}");
+        }
+        for name in ["requirements-scanner", "curl-endpoint-tester", "code-quality-analyzer"] {
+            assert!(catalogue.resolve(name).unwrap_err().to_string().contains("ai analysis"));
+        }
+        let error = catalogue.resolve("rufff").unwrap_err();
+        assert!(error.hint().unwrap().contains("`ruff`"), "{error}");
+    }
+
+    fn plain_is(name: &str, tool: &str) -> bool {
+        crate::resolve::plain(name) == tool
+    }
+
+    const OWN: &str = r#"
+        title = "Own"
+        kind = "style"
+        inputs = { languages = ["python"] }
+        install = { from = "path", mend = "apt install own" }
+        run = { program = "own", args = ["--sarif", "{project}"], finding-codes = [1] }
+        output = { format = "sarif" }
+    "#;
+
+    fn own(edit: impl Fn(&mut ToolDeclaration)) -> Result<Catalogue, CatalogueError> {
+        let mut says: ToolDeclaration = toml::from_str(OWN).unwrap();
+        edit(&mut says);
+        let mut catalogue = Catalogue::default();
+        catalogue.add("own", says).map(|()| catalogue)
+    }
+
+    #[test]
+    fn a_tool_of_the_user_takes_a_dozen_lines() {
+        let catalogue = own(|_| {}).unwrap();
+        let tool = catalogue.get("own").unwrap();
+        assert!(tool.is_optional());
+        assert!(matches!(tool.recipe(), Recipe::Path { program: "own", .. }));
+    }
+
+    #[test]
+    fn all_faults_of_a_row_are_told_at_once_with_key_and_mend() {
+        let error = own(|says| {
+            says.run.args.push("{projekt}".to_owned());
+            says.suppressed_by.push("(".to_owned());
+            says.inputs.files.push("a[".to_owned());
+            says.output.from = "file:../x".to_owned();
+            says.output.format = assay_model::Format::Json;
+            says.install =
+                assay_model::Install::Pypi { package: "own".to_owned(), version: "1".to_owned() };
+        });
+        let problems = error.unwrap_err().problems;
+        let keys: Vec<_> = problems.iter().map(|(_, problem)| problem.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            ["run.args", "inputs.files", "output.from", "suppressed-by", "output.map", "install"]
+        );
+        assert!(problems.iter().all(|(file, p)| file == "tools.own" && !p.mend.is_empty()));
+    }
+
+    #[test]
+    fn a_shipped_tool_cannot_be_replaced() {
+        let mut catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
+        let says: ToolDeclaration = toml::from_str(OWN).unwrap();
+        assert!(catalogue.add("ruff", says).is_err());
     }
 }

@@ -111,7 +111,10 @@ mod tests {
             check(tool, rule, Some("sql-injection"));
         }
         check("ruff", "F401", Some("unused-import"));
-        check("pylint", "unused-import", Some("unused-import"));
+        check("pylint", "W0611", Some("unused-import"));
+        check("oxlint", "eslint(no-eval)", Some("code-injection"));
+        check("eslint", "no-eval", Some("code-injection"));
+        check("detect-secrets", "Private Key", Some("private-key"));
         check("ruff", "B608", None);
         check("nobody", "F401", None);
     }

@@ -281,7 +281,11 @@ impl RuleFacts {
             (cwe, _) => cwe.to_vec(),
         };
         Self {
-            defect: class.map_or_else(|| format!("{}:{id}", tool.id), |class| class.name.clone()),
+            defect: match (class, advisory(id.as_str())) {
+                (Some(class), _) => class.name.clone(),
+                (None, Some(advisory)) => advisory,
+                (None, None) => format!("{}:{id}", tool.id),
+            },
             kind: note.kind.or_else(|| class?.kind),
             severity: note.severity,
             security_severity: note.security_severity,
@@ -296,6 +300,14 @@ impl RuleFacts {
             id,
         }
     }
+}
+
+/// Two tools that name the same published vulnerability mean the same defect.
+fn advisory(rule: &str) -> Option<String> {
+    let lower = rule.to_ascii_lowercase();
+    let number = lower.strip_prefix("cve-").or_else(|| lower.strip_prefix("ghsa-"))?;
+    let plain = number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    (plain && number.len() >= 8).then_some(lower)
 }
 
 /// Returns text that can be shown: white space is one space, no control characters, none that turn

@@ -1,0 +1,144 @@
+//! What becomes of real outputs. `tests/golden/<tool>/<name>.out` was written by the tool when it
+//! read a project at `/project`; the reading and all observations are compared with a snapshot.
+//!
+//! Beside `NAME.out` may lie `NAME.code` (its exit code) and `NAME.err` (the other stream); then
+//! the verdict is shown as well. A new file is picked up by itself; `INSTA_UPDATE=always` writes
+//! its snapshot.
+
+use assay_model::{Observation, SourcePath, ToolEnd};
+use assay_tools::{CallResult, Catalogue, Places, ReadContext, Settings, Tool, verdict};
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{BufReader, Cursor},
+    path::{Path, PathBuf},
+};
+
+const PROJECT: &str = "/project";
+
+fn outputs() -> Vec<(String, PathBuf)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut found = Vec::new();
+    for tool in fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = tool.file_name().unwrap().to_string_lossy().into_owned();
+        if !tool.is_dir() || name == "inputs" {
+            continue;
+        }
+        let files = fs::read_dir(&tool).unwrap().map(|entry| entry.unwrap().path());
+        let outputs = files.filter(|file| file.extension().is_some_and(|ext| ext == "out"));
+        found.extend(outputs.map(|file| (name.clone(), file)));
+    }
+    found.sort();
+    found
+}
+
+fn shown(observation: &Observation) -> String {
+    let place = observation.location.as_ref().map_or_else(|| "–".to_owned(), |l| l.shown());
+    let mut line = format!(
+        "{place} {} [{}] {} {}",
+        observation.severity, observation.rule, observation.kind, observation.defect
+    );
+    if let Some(confidence) = observation.confidence {
+        let _ = write!(line, " {confidence:?}");
+    }
+    if !observation.cwe.is_empty() {
+        let _ = write!(line, " CWE {:?}", observation.cwe);
+    }
+    if observation.fix.is_some() {
+        line.push_str(" +fix");
+    }
+    if observation.suppression.is_some() {
+        line.push_str(" (suppressed)");
+    }
+    format!("{line}\n    {}\n", observation.message)
+}
+
+fn story(tool: &Tool, output: &Path) -> String {
+    let bytes = fs::read(output).unwrap();
+    let other = fs::read_to_string(output.with_extension("err")).unwrap_or_default();
+    let places = Places {
+        project: PROJECT.into(),
+        scratch: "/scratch".into(),
+        config: "/config".into(),
+        prefix: "/prefix".into(),
+        assay: "/assay".into(),
+    };
+    let file = SourcePath::new("app.py").unwrap();
+    let call = tool.calls(&places, &[file], &Settings::default()).remove(0);
+    let context = ReadContext {
+        places: &places,
+        call: &call,
+        is_file: &|path| !path.as_str().contains('%'),
+        other_stream: &other,
+    };
+    let mut text = String::new();
+    let mut input = BufReader::new(Cursor::new(bytes));
+    let reading = tool.read(&mut input, &context, &mut |seen| text.push_str(&shown(&seen)));
+    match &reading {
+        Ok(reading) => {
+            let _ = writeln!(text, "{reading:#?}");
+        }
+        Err(error) => {
+            let _ = writeln!(text, "refused: {error}");
+        }
+    }
+    if let Ok(code) = fs::read_to_string(output.with_extension("code")) {
+        let end = ToolEnd::Exited { code: code.trim().parse().unwrap() };
+        let call = CallResult { end, reading, stderr_tail: other };
+        let verdict = verdict(tool, 1, &[call]);
+        let _ = writeln!(text, "{} clean={} {:?}", verdict.status, verdict.clean, verdict.reason);
+    }
+    text
+}
+
+#[test]
+fn real_outputs_become_what_they_became_before() {
+    let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
+    for (name, output) in outputs() {
+        let tool = catalogue.get(&name).unwrap_or_else(|| panic!("no row for {name}"));
+        let stem = output.file_stem().unwrap().to_string_lossy().into_owned();
+        let story = story(tool, &output);
+        insta::with_settings!({ snapshot_path => output.parent().unwrap(), prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(stem, story);
+        });
+    }
+}
+
+/// A report that lost its end must never pass for a whole one. Every 97th cut is tried: all of
+/// them would take minutes.
+#[test]
+fn a_real_output_that_is_cut_is_never_sound() {
+    let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
+    for (name, output) in outputs() {
+        let tool = catalogue.get(&name).unwrap_or_else(|| panic!("no row for {name}"));
+        let bytes = fs::read(&output).unwrap();
+        let format = tool.declaration().output.format;
+        let by_line = matches!(
+            format,
+            assay_model::Format::Text | assay_model::Format::Csv | assay_model::Format::JsonLines
+        );
+        let end = bytes.trim_ascii_end().len();
+        for cut in (1..end).step_by(97) {
+            // Between two lines nobody can tell; there the exit code has to.
+            if by_line && (bytes[cut - 1] == b'\n' || bytes[cut] == b'\n') {
+                continue;
+            }
+            assert!(!is_sound(tool, &bytes[..cut]), "{} cut at {cut}", output.display());
+        }
+    }
+}
+
+fn is_sound(tool: &Tool, bytes: &[u8]) -> bool {
+    let places = Places {
+        project: PROJECT.into(),
+        scratch: "/scratch".into(),
+        config: "/config".into(),
+        prefix: "/prefix".into(),
+        assay: "/assay".into(),
+    };
+    let file = SourcePath::new("app.py").unwrap();
+    let call = tool.calls(&places, &[file], &Settings::default()).remove(0);
+    let context =
+        ReadContext { places: &places, call: &call, is_file: &|_| true, other_stream: "" };
+    tool.read(&mut Cursor::new(bytes), &context, &mut |_| {}).is_ok()
+}
