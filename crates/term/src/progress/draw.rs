@@ -3,7 +3,7 @@
 use super::{Plain, Screen, ended_line, screen};
 use crate::{Style, sanitise, size::size_of, style::Role};
 use assay_model::{Event, EventKind, RunView};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{fmt, io::Write};
 
 /// How progress is told.
@@ -32,11 +32,11 @@ enum To {
     Nowhere,
 }
 
-/// The lines in place.
+/// The lines in place: one bar whose message they are. With a bar for each line, a drawing could
+/// show half of the old picture and half of the new one.
 struct Lines {
     view: RunView,
-    multi: MultiProgress,
-    bars: Vec<ProgressBar>,
+    bar: ProgressBar,
     drawn: Vec<String>,
 }
 
@@ -46,12 +46,7 @@ impl Progress {
     /// `out` takes the plain lines; it is standard error outside tests.
     pub fn new(mode: ProgressMode, style: Style, out: Box<dyn Write + Send>) -> Self {
         let to = match mode {
-            ProgressMode::Terminal => To::Terminal(Box::new(Lines {
-                view: RunView::default(),
-                multi: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
-                bars: Vec::new(),
-                drawn: Vec::new(),
-            })),
+            ProgressMode::Terminal => To::Terminal(Box::new(Lines::new())),
             ProgressMode::Plain => To::Plain { plain: Plain::default(), out },
             ProgressMode::Quiet => To::Nowhere,
         };
@@ -63,10 +58,10 @@ impl Progress {
         match &mut self.to {
             To::Terminal(lines) => {
                 lines.view.apply(event);
-                if let Some(line) = kept(&event.kind, self.style) {
-                    lines.print_above(&line);
-                }
                 lines.draw(event.at_ms, self.style);
+                if let Some(line) = kept(&event.kind, self.style) {
+                    lines.bar.println(line);
+                }
             }
             To::Plain { plain, out } => write_lines(out, plain.event(event)),
             To::Nowhere => {}
@@ -86,7 +81,7 @@ impl Progress {
     /// Lets somebody else write to standard error without tearing the lines.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.to {
-            To::Terminal(lines) => lines.multi.suspend(write),
+            To::Terminal(lines) => lines.bar.suspend(write),
             To::Plain { .. } | To::Nowhere => write(),
         }
     }
@@ -100,7 +95,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if let To::Terminal(lines) = &mut self.to {
-            lines.clear();
+            lines.bar.finish_and_clear();
         }
     }
 }
@@ -145,38 +140,18 @@ fn write_lines(out: &mut Box<dyn Write + Send>, lines: impl IntoIterator<Item = 
 // === impl Lines ===
 
 impl Lines {
-    fn print_above(&self, line: &str) {
-        // A terminal that went away is no reason to stop; see `write_lines`.
-        let _ = self.multi.println(line);
+    fn new() -> Self {
+        let lines = ProgressStyle::with_template("{msg}").expect("the template is a literal");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        Self { view: RunView::default(), bar: bar.with_style(lines), drawn: Vec::new() }
     }
 
     fn draw(&mut self, now_ms: u64, style: Style) {
         let (width, rows) = size_of(&console::Term::stderr());
         let lines = screen(&self.view, Screen { width, rows, now_ms }, &style);
-        if lines == self.drawn {
-            return;
+        if lines != self.drawn {
+            self.bar.set_message(lines.join("\n"));
+            self.drawn = lines;
         }
-        while self.bars.len() > lines.len() {
-            let last = self.bars.pop().expect("there are more bars than lines");
-            last.finish_and_clear();
-            self.multi.remove(&last);
-        }
-        while self.bars.len() < lines.len() {
-            let line = ProgressStyle::with_template("{msg}").expect("the template is a literal");
-            self.bars.push(self.multi.add(ProgressBar::new_spinner().with_style(line)));
-        }
-        for (bar, line) in self.bars.iter().zip(&lines) {
-            bar.set_message(line.clone());
-            bar.tick();
-        }
-        self.drawn = lines;
-    }
-
-    fn clear(&mut self) {
-        for bar in self.bars.drain(..) {
-            bar.finish_and_clear();
-        }
-        // As above: nothing to be done about a terminal that went away.
-        let _ = self.multi.clear();
     }
 }
