@@ -249,3 +249,40 @@ fn packument(package: &str) -> Answer {
         &json!({ "name": package, "dist-tags": { "latest": latest }, "versions": versions }),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(method: &str, path: &str, body: &Value) -> Value {
+        let question = Question {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: std::collections::BTreeMap::new(),
+            body: body.to_string().into_bytes(),
+        };
+        serde_json::from_slice(&answer(&question).body).unwrap()
+    }
+
+    #[test]
+    fn an_old_flask_is_known_to_both_python_services_and_a_new_one_is_not() {
+        let query = |version| json!({ "package": { "name": "flask" }, "version": version });
+        assert_eq!(ask("POST", "/v1/query", &query("2.0.1"))["vulns"][0]["id"], KNOWN[0].id);
+        assert_eq!(ask("POST", "/v1/query", &query("3.0.0")), json!({}));
+        let page = ask("GET", "/pypi/Flask/2.0.1/json", &Value::Null);
+        assert_eq!(page["vulnerabilities"][0]["fixed_in"][0], "2.2.5");
+        let page = ask("GET", "/pypi/Flask/2.2.5/json", &Value::Null);
+        assert_eq!(page["vulnerabilities"], json!([]));
+    }
+
+    #[test]
+    fn an_old_lodash_is_known_to_both_npm_protocols() {
+        let bulk = "/-/npm/v1/security/advisories/bulk";
+        let found = ask("POST", bulk, &json!({ "lodash": ["4.17.20"], "semver": ["1.0.0"] }));
+        assert_eq!(found["lodash"][0]["vulnerable_versions"], "<4.17.21");
+        assert!(found.get("semver").is_none());
+        let tree = json!({ "dependencies": { "lodash": { "version": "4.17.20" } } });
+        let found = ask("POST", "/-/npm/v1/security/audits/quick", &tree);
+        assert_eq!(found["advisories"].as_object().unwrap().len(), 1);
+    }
+}

@@ -7,8 +7,8 @@ use std::{io, path::Path, path::PathBuf};
 pub enum ProvisionError {
     #[error("no Python is on PATH, and 3.10 or newer is needed")]
     NoPython,
-    #[error("`{path}` is Python {found}, and 3.10 or newer is needed", path = .path.display())]
-    PythonTooOld { path: PathBuf, found: String },
+    #[error("`{path}` is Python {found}, and {needed} or newer is needed", path = .path.display())]
+    PythonTooOld { path: PathBuf, found: String, needed: String },
     #[error("no Node is on PATH, and 20 or newer is needed")]
     NoNode,
     #[error("`{path}` is Node {found}, and 20 or newer is needed", path = .path.display())]
@@ -48,9 +48,8 @@ impl ProvisionError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoPython => "install Python 3.10 or newer: apt-get install python3".to_owned(),
-            Self::PythonTooOld { .. } => {
-                "install Python 3.10 or newer and put it on PATH as `python3` or `python3.N`"
-                    .to_owned()
+            Self::PythonTooOld { needed, .. } => {
+                format!("install Python {needed} or newer and put it first on PATH as `python3`")
             }
             Self::NoNode => "install Node 20 or newer: apt-get install nodejs npm".to_owned(),
             Self::NodeTooOld { .. } => {

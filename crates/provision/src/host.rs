@@ -76,7 +76,8 @@ pub(crate) async fn python(
         if numbers(&found.version) >= PYTHON_MIN {
             return Ok(found);
         }
-        too_old.get_or_insert(ProvisionError::PythonTooOld { path, found: found.version });
+        let needed = format!("{}.{}", PYTHON_MIN.0, PYTHON_MIN.1);
+        too_old.get_or_insert(ProvisionError::PythonTooOld { path, found: found.version, needed });
     }
     Err(too_old.or(broken).unwrap_or(ProvisionError::NoPython))
 }

@@ -28,4 +28,4 @@ mod uv; // the installer of Python packages, itself installed
 pub use error::ProvisionError;
 pub use folder::Kept;
 pub use provisioner::{Provisioner, Pruned};
-pub use recipe::{Installation, Phase, Recipe, Settings};
+pub use recipe::{ByteCode, Installation, Phase, Recipe, Settings};

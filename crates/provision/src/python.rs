@@ -1,8 +1,12 @@
 //! Python packages: one environment each, from a lock with hashes.
 
 use crate::{
-    error::ProvisionError, folder::Scratch, host::Interpreter, index::Index, program::Program,
-    recipe::Settings,
+    error::ProvisionError,
+    folder::Scratch,
+    host::Interpreter,
+    index::Index,
+    program::Program,
+    recipe::{ByteCode, Settings},
 };
 use std::{
     fs,
@@ -50,15 +54,22 @@ impl Environment<'_> {
             .arg(&prefix);
         let ran = venv.run(scratch, deadline, cancel).await?;
         ran.installed(self.name, self.settings)?;
-        // Byte code is not compiled beforehand: see `docs/performance.md`.
-        let install = self
+        let mut install = self
             .uv(scratch)
-            .args(["pip", "install", "--quiet", "--require-hashes", "--no-deps"])
-            .args(["--no-build", "--python"])
+            .args(["pip", "install", "--quiet", "--require-hashes", "--no-deps", "--no-build"])
+            .arg("--python")
             .arg(prefix.join("bin/python"))
             .arg("--requirements")
             .arg(&lock);
+        if self.settings.byte_code == ByteCode::Compile {
+            // uv has a limit of its own, too short on a busy machine; ours is over all.
+            install = install.arg("--compile-bytecode").var("UV_COMPILE_BYTECODE_TIMEOUT", "0");
+        }
         let ran = install.run(scratch, deadline, cancel).await?;
+        if let Some(needed) = python_needed(&ran.stderr_tail) {
+            let (path, found) = (self.python.path.clone(), self.python.version.clone());
+            return Err(ProvisionError::PythonTooOld { path, found, needed });
+        }
         ran.installed(self.name, self.settings)?;
         Ok(prefix)
     }
@@ -94,4 +105,24 @@ fn is_password_of_an_index(name: &str) -> bool {
 pub(crate) fn site_packages(prefix: &Path, python: &Interpreter) -> PathBuf {
     let minor: Vec<&str> = python.version.split('.').take(2).collect();
     prefix.join(format!("lib/python{}/site-packages", minor.join(".")))
+}
+
+/// The Python that a package wants, where uv refused it for that reason.
+fn python_needed(stderr: &str) -> Option<String> {
+    let (_, rest) = stderr.split_once("does not satisfy Python>=")?;
+    let version = rest.split(|c: char| !c.is_ascii_digit() && c != '.').next()?;
+    Some(version.trim_end_matches('.').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_wants_a_newer_python_says_which() {
+        let said = "cause: Because the current Python version (3.11.2) does not satisfy \
+                    Python>=3.12 and django==6.0 depends on Python>=3.12, we can conclude";
+        assert_eq!(python_needed(said).as_deref(), Some("3.12"));
+        assert_eq!(python_needed("error: no space left"), None);
+    }
 }

@@ -91,6 +91,10 @@ pub(crate) async fn ensure(
     };
     let failed = |error| ProvisionError::io(&folder, error);
     fs::create_dir_all(settings.cache.join("uv")).map_err(failed)?;
+    if folder.exists() {
+        // Without the program in it, or we would not be here.
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
     fs::rename(made, &folder).map_err(failed)?;
     Ok(program)
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use assay_provision::{Phase, ProvisionError, Provisioner};
+use assay_provision::{ByteCode, Phase, ProvisionError, Provisioner};
 use common::{cache_with_uv, ensure, ensure_heard, output, settings, small_prefix, tool};
 use std::{
     env, fs,
@@ -156,6 +156,18 @@ async fn what_somebody_broke_is_mended_and_what_is_not_kept_is_removed() {
     let pruned = provisioner.prune(&[]).unwrap();
     assert_eq!((pruned.removed, pruned.bytes > 1 << 20), (kept, true));
     assert!(!installed.prefix.exists() && provisioner.list().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn byte_code_is_compiled_only_when_asked_for() {
+    for (byte_code, compiled) in [(ByteCode::FirstRun, false), (ByteCode::Compile, true)] {
+        let cache = cache_with_uv().await;
+        let mut settings = settings(cache.path());
+        settings.byte_code = byte_code;
+        let installed = ensure(&Provisioner::new(settings).unwrap(), &tool("yamllint")).await;
+        let modules = installed.unwrap().site_packages.unwrap().join("yamllint");
+        assert_eq!(modules.join("__pycache__").is_dir(), compiled);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
