@@ -1,0 +1,68 @@
+//! The generators. Each returns Markdown; none knows which document asks for it.
+
+use crate::{manifest::Manifest, repo::Repo, tidy};
+use toml::{Table, Value};
+
+/// What `cargo xtask tidy` checks.
+pub(super) fn rules(_: &Repo) -> String {
+    let rows =
+        tidy::RULES.iter().map(|rule| vec![format!("`{}`", rule.name), rule.keeps.to_owned()]);
+    table(&["rule", "what holds"], rows)
+}
+
+/// Every crate and what it says of itself.
+pub(super) fn crates(repo: &Repo) -> String {
+    let manifests = Manifest::all(repo);
+    let rows = manifests
+        .iter()
+        .map(|one| vec![format!("`{}`", one.folder()), one.description().to_owned()]);
+    table(&["crate", "is"], rows)
+}
+
+/// Every row of the catalogue. A row that is no TOML is left out: the catalogue's own tests name it.
+pub(super) fn tools(repo: &Repo) -> String {
+    let rows = repo.ending(".toml").filter_map(|file| {
+        let id = file.path.strip_prefix("crates/tools/catalogue/")?.strip_suffix(".toml")?;
+        Some(tool(id, &file.text.parse().ok()?))
+    });
+    table(&["tool", "finds", "kind", "profile", "version", "comes from"], rows)
+}
+
+fn tool(id: &str, row: &Table) -> Vec<String> {
+    let word = |table: Option<&Value>, key: &str| {
+        table.and_then(|table| table.get(key)).and_then(Value::as_str).unwrap_or("-").to_owned()
+    };
+    let top = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or("-").to_owned();
+    let name = match row.get("homepage").and_then(Value::as_str) {
+        Some(page) => format!("[{id}]({page})"),
+        None => id.to_owned(),
+    };
+    let install = row.get("install");
+    let (version, origin) = (word(install, "version"), word(install, "from"));
+    vec![name, top("summary"), top("kind"), top("profile"), version, origin]
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let line = |cells: &[String]| {
+        let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    let head: Vec<String> = head.iter().map(|cell| (*cell).to_owned()).collect();
+    let mut text = line(&head) + &format!("|{}\n", "---|".repeat(head.len()));
+    rows.for_each(|row| text.push_str(&line(&row)));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_of_the_catalogue_becomes_a_row_of_the_table() {
+        let text = "summary = \"smells | faults\"\nhomepage = \"https://x.y/\"\nkind = \"security\"\n\
+                    profile = \"quick\"\n[install]\nfrom = \"path\"\n";
+        let repo = Repo::of(&[("crates/tools/catalogue/b.toml", text)]);
+        let last = tools(&repo).lines().last().unwrap().to_owned();
+        assert_eq!(last, r"| [b](https://x.y/) | smells \| faults | security | quick | - | path |");
+    }
+}
