@@ -162,15 +162,12 @@ fn finding_case(xml: &mut Writer<impl Write>, finding: &Finding) -> io::Result<(
         finding.location.as_ref().map_or("the app".to_owned(), assay_model::Location::shown);
     // Viewers tell cases apart by name: two findings of a rule in a line differ by occurrence.
     let name = format!("{} at {place} #{}", finding.rule, finding.occurrence);
-    let line = finding.location.as_ref().map_or(1, assay_model::Location::line).to_string();
+    let line = finding.location.as_ref().map(|location| location.line().to_string());
+    let (path, name) = (legal(&shown_line(path)), legal(&shown_line(&name)));
+    let file = line.as_deref().map(|line| [("file", path.as_str()), ("line", line)]);
     xml.create_element("testcase")
-        .with_attributes([
-            ("classname", legal(&shown_line(path)).as_str()),
-            ("name", legal(&shown_line(&name)).as_str()),
-            ("file", legal(&shown_line(path)).as_str()),
-            ("line", &line),
-            ("time", "0"),
-        ])
+        .with_attributes([("classname", path.as_str()), ("name", name.as_str()), ("time", "0")])
+        .with_attributes(file.into_iter().flatten())
         .write_inner_content(|xml| match &finding.suppression {
             Some(suppression) => {
                 outcome(xml, "skipped", &format!("suppressed: {}", suppression.reason))
