@@ -1,0 +1,116 @@
+//! What can go wrong with what is remembered, and the one step that mends it.
+
+use crate::TaskState;
+use assay_model::TaskId;
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why something could not be kept, found or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("`{path}` could not be {doing}", path = .path.display())]
+    Io { doing: &'static str, path: PathBuf, source: io::Error },
+    #[error("no space is left for `{path}`", path = .path.display())]
+    DiskFull { path: PathBuf },
+    #[error("`{path}` grew beyond the largest file that this process may write", path = .path.display())]
+    FileLimit { path: PathBuf },
+    #[error("`{path}` is not a folder", path = .path.display())]
+    NotAFolder { path: PathBuf },
+    #[error("`{path}` is not empty and holds no results of Assay", path = .path.display())]
+    NotOurs { path: PathBuf },
+    #[error("another analysis writes to `{path}` just now", path = .path.display())]
+    InUse { path: PathBuf },
+    #[error("`{path}` is there already", path = .path.display())]
+    Exists { path: PathBuf },
+    #[error("results can go neither to `{path}` ({why}) nor elsewhere: {elsewhere}", path = .path.display())]
+    Nowhere { path: PathBuf, why: String, elsewhere: String },
+    #[error("`{name}` cannot be the name of a result: {why}")]
+    BadName { name: String, why: &'static str },
+    #[error("`{path}` cannot be read: {why}", path = .path.display())]
+    Unreadable { path: PathBuf, why: String },
+    #[error("`{path}` has {bytes} bytes, and at most {limit} are read", path = .path.display())]
+    TooLarge { path: PathBuf, bytes: u64, limit: u64 },
+    #[error("`{path}` has version {found}, and this Assay reads {known}", path = .path.display())]
+    OtherVersion { path: PathBuf, found: String, known: &'static str },
+    #[error("task `{task}` has no report: it {state}")]
+    NoReport { task: TaskId, state: TaskState },
+    #[error("there are no results yet")]
+    NoTasks,
+    #[error("no task is called `{asked}`")]
+    NoTask { asked: String, near: Vec<String> },
+    #[error("`{asked}` could be any of {count} tasks", count = .matches.len())]
+    Ambiguous { asked: String, matches: Vec<String> },
+    #[error("the last event is written already, and nothing follows it")]
+    AfterEnd,
+}
+
+// === impl StoreError ===
+
+impl StoreError {
+    /// Sorts what the system said about `path` while it was being `doing` (a participle).
+    pub(crate) fn io(doing: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
+            io::ErrorKind::FileTooLarge => Self::FileLimit { path },
+            _ => Self::Io { doing, path, source },
+        }
+    }
+
+    pub(crate) fn unreadable(path: &Path, why: impl ToString) -> Self {
+        Self::Unreadable { path: path.to_owned(), why: why.to_string() }
+    }
+
+    /// The error with its cause, in one line.
+    pub fn in_full(&self) -> String {
+        match self {
+            Self::Io { source, .. } => format!("{self}: {source}"),
+            _ => self.to_string(),
+        }
+    }
+
+    /// The one step that mends it, where one is known.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::DiskFull { .. } => {
+                "free some space, or write elsewhere with `--output DIR`".into()
+            }
+            Self::FileLimit { .. } => "raise the limit with `ulimit -f`".into(),
+            Self::NotAFolder { .. } | Self::NotOurs { .. } => {
+                "name an empty or a new folder with `--output DIR`".into()
+            }
+            Self::InUse { .. } => "wait for it, or name another folder with `--output DIR`".into(),
+            Self::Nowhere { .. } => {
+                "name a folder that you may write to with `--output DIR`".into()
+            }
+            Self::OtherVersion { .. } => "read it with the Assay that wrote it".into(),
+            Self::NoTasks => "make some with `assay analyze PATH`".into(),
+            Self::NoTask { near, .. } if near.is_empty() => {
+                "`assay results list` shows them all".into()
+            }
+            Self::NoTask { near, .. } => format!("there is {}", quoted(near)),
+            Self::Ambiguous { matches, .. } => format!("there is {}", quoted(matches)),
+            Self::Io { .. }
+            | Self::Exists { .. }
+            | Self::BadName { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::NoReport { .. }
+            | Self::AfterEnd => return None,
+        };
+        Some(hint)
+    }
+}
+
+fn quoted(names: &[String]) -> String {
+    /// More do not help to choose.
+    const SHOWN_MAX: usize = 5;
+    let mut text =
+        names.iter().take(SHOWN_MAX).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    if names.len() > SHOWN_MAX {
+        text += " and more";
+    }
+    text
+}
