@@ -285,6 +285,27 @@ async fn a_full_disk_is_not_the_end_of_a_good_run() {
     assert!(why.contains("could not be written"), "{why}");
 }
 
+/// Set for a process that is started with `SIGCHLD` ignored, as some parents leave it to us.
+const DEAF_TO_CHILDREN: &str = "ASSAY_TEST_DEAF_TO_CHILDREN";
+
+#[tokio::test]
+async fn a_parent_that_ignores_its_children_does_not_make_us_lose_ours() {
+    if std::env::var_os(DEAF_TO_CHILDREN).is_some() {
+        assert_eq!(Bench::new().run("exit=7").await.end, ToolEnd::Exited { code: 7 });
+        return;
+    }
+    let script = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); \
+                  os.execv(sys.argv[1], sys.argv[1:])";
+    let output = std::process::Command::new("python3")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .args(["a_parent_that_ignores_its_children_does_not_make_us_lose_ours", "--exact"])
+        .env(DEAF_TO_CHILDREN, "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
 fn own_children() -> Vec<u32> {
     children_of(std::process::id())
 }
