@@ -38,7 +38,7 @@ const MEND: &str = "run `cargo xtask docs` and read the diff";
 /// Returns which documents say something else than the tree.
 pub fn faults(repo: &Repo) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for file in repo.ending(".md").filter(|file| file.is_ours()) {
+    for file in asking(repo) {
         match filled(repo, file) {
             Ok(text) if text == file.text => {}
             Ok(text) => {
@@ -59,7 +59,7 @@ pub fn faults(repo: &Repo) -> Vec<Fault> {
 /// Where a document asks for a part that nobody makes, or cannot be written.
 pub fn write(repo: &Repo) -> Result<Vec<String>, String> {
     let mut written = Vec::new();
-    for file in repo.ending(".md").filter(|file| file.is_ours()) {
+    for file in asking(repo) {
         let text = filled(repo, file).map_err(|fault| fault.to_string())?;
         if text != file.text {
             fs::write(repo.root().join(&file.path), text)
@@ -70,15 +70,24 @@ pub fn write(repo: &Repo) -> Result<Vec<String>, String> {
     Ok(written)
 }
 
+/// The documents that ask for a part.
+fn asking(repo: &Repo) -> impl Iterator<Item = &File> {
+    repo.ending(".md").filter(|file| file.is_ours() && file.text.contains(BEGIN))
+}
+
 /// The document with all its parts made anew.
 fn filled(repo: &Repo, file: &File) -> Result<String, Fault> {
     let mut text = String::new();
     let mut lines = file.lines();
+    let mut fenced = false;
     let fault = |line, what: String, mend| Fault::new(&file.path, line, what, mend);
     while let Some((number, line)) = lines.next() {
         text.push_str(line);
         text.push('\n');
-        let Some(name) = line.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(CLOSE)) else {
+        // A document may show how a part is asked for.
+        fenced ^= line.starts_with("```");
+        let asked = line.strip_prefix(BEGIN).filter(|_| !fenced);
+        let Some(name) = asked.and_then(|rest| rest.strip_suffix(CLOSE)) else {
             continue;
         };
         let part = PARTS.iter().find(|part| part.name == name).ok_or_else(|| {
@@ -130,5 +139,7 @@ mod tests {
         assert_eq!(places(faults, &[("a.md", &unknown)]), ["a.md:1"]);
         let open = format!("x\n{BEGIN}crates{CLOSE}\n");
         assert_eq!(places(faults, &[("a.md", &open)]), ["a.md:2"]);
+        let shown = format!("```text\n{unknown}```\n");
+        assert!(places(faults, &[("a.md", &shown)]).is_empty());
     }
 }

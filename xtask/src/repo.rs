@@ -56,6 +56,8 @@ impl Repo {
         for name in listed.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
             repo.add(&String::from_utf8_lossy(name));
         }
+        // Git lists new files apart; what is made from the tree must not change when they are added.
+        repo.files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(repo)
     }
 

@@ -30,7 +30,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "purity",
-        keeps: "`model`, `rules`, `tools` and `report` start nothing, open nothing, and ask no clock.",
+        keeps: "`model`, `rules`, `tools` and `report` start nothing, open nothing, and ask no clock. (An \
+                analyzer in `tools/src/native` reads the project that it is given, as any tool does.)",
         check: arrows::purity,
     },
     Rule {
