@@ -1,3 +1,48 @@
 //! The binary: joins the rooms.
 
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod analysis; // one analysis from its request to its report
+mod cli; // the command line, as typed
+mod commands; // what each command does
+mod exit; // how the program ends
+mod failure; // what ends it before there is a result
+mod host; // the machine
+mod interrupt; // signals
+mod logging; // diagnostics for people and machines
+mod outputs; // the files and streams that reports go to
+mod session; // what every command has: styles, cache, journal
+mod setup; // what an analysis was told, checked
+mod target; // which app is meant
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let matches = match cli::Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error),
+    };
+    let cli = match cli::Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let session = session::Session::new(&cli.global);
+    logging::begin(&cli.global, session.diagnostics());
+    let exit = commands::run(cli, &session).unwrap_or_else(|failure| {
+        session.complain(&failure);
+        failure.exit()
+    });
+    ExitCode::from(exit.code())
+}
+
+/// Help and version are no errors; everything else that clap objects to is one of usage.
+fn usage(error: &clap::Error) -> ExitCode {
+    // Whoever closed the pipe does not want to read it.
+    error.print().ok();
+    ExitCode::from(if error.use_stderr() {
+        exit::Exit::Usage.code()
+    } else {
+        exit::Exit::Done.code()
+    })
+}

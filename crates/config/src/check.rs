@@ -218,6 +218,17 @@ fn settings(tool: &str, raw: RawToolSettings, problems: &mut Vec<Problem>) -> To
     }
 }
 
+// === impl Kinds ===
+
+impl Kinds {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Security => "security",
+        }
+    }
+}
+
 // === impl FailOn ===
 
 impl FromStr for FailOn {

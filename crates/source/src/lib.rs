@@ -18,7 +18,7 @@ mod text; // source text for reports
 mod walk; // the tree, folder by folder
 
 pub use language::language_of;
-pub use snapshot::{Options, Snapshot, SourceError, SourceFile, take};
+pub use snapshot::{Options, Snapshot, SourceError, SourceFile, digest_of, take};
 
 /// Files above this are left out and counted: generated data, not code that a person reviews.
 pub const FILE_BYTES_MAX: u64 = 5 << 20;

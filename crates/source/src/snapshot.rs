@@ -230,6 +230,15 @@ fn copy(
     Ok(Ok(SourceFile { path: file.path.clone(), language, bytes, lines, digest }))
 }
 
+/// Names some content.
+pub fn digest_of(content: &[u8]) -> Digest {
+    as_digest(blake3::hash(content))
+}
+
+fn as_digest(hash: blake3::Hash) -> Digest {
+    Digest::new(hash.to_hex().as_str()).expect("BLAKE3 gives 64 hex digits")
+}
+
 fn count_lines(text: &[u8]) -> u64 {
     let ends = memchr::memchr_iter(b'\n', text).count() as u64;
     ends + u64::from(text.last().is_some_and(|last| *last != b'\n'))

@@ -1,0 +1,265 @@
+//! One analysis from its request to its report.
+//!
+//! Owns the order of things: copy, match, install, self-test, run, read, judge, put together.
+//! Keeps: every planned tool ends exactly once, also when the analysis is stopped or a task of
+//! ours panics; the deadline begins when the tools are there; nothing is left on disk but the
+//! results.
+//!
+//! Does not: print, or know where results lie. (The desk of the gateway will own this path; until
+//! then analyzers run directly.)
+
+mod assemble; // what all tools said -> the report
+mod call; // one process and its output
+mod canary; // whether an installed tool finds its planted defect
+mod engine; // all tools, within the slots
+mod journal; // events, in order, to the log and to the screen
+mod prepare; // installing what is needed
+mod tool; // one tool, from its files to its verdict
+mod workplace; // the folders of one analysis
+
+pub(crate) use canary::{Bench, Memory, Showing};
+pub(crate) use engine::{Engine, Limits};
+pub(crate) use journal::Journal;
+pub(crate) use prepare::{Ready, prepare};
+pub(crate) use workplace::Workplace;
+
+use crate::{
+    failure::Failure,
+    interrupt::Interrupt,
+    setup::{Chosen, Setup},
+};
+use assay_model::{
+    AnalysisOutcome, CancelReason, EventKind, Report, SourcePath, TaskId, ToolId, ToolRun,
+    ToolStatus,
+};
+use assay_provision::Provisioner;
+use assay_rules::Durations;
+use assay_source::{Options, Snapshot, SourceError};
+use assemble::Source;
+use std::{path::PathBuf, sync::Arc};
+use tool::{Files, Job, ToolResult};
+
+/// Everything that one analysis needs to be told.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) setup: Setup,
+    pub(crate) task: TaskId,
+    pub(crate) provisioner: Arc<Provisioner>,
+    /// Where the streams of the tools are kept.
+    pub(crate) logs: PathBuf,
+    /// What tools are expected to take.
+    pub(crate) durations: Durations,
+}
+
+/// An analysis that has ended: the report, and the source that excerpts are taken from.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) report: Report,
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Held so that the copy, and what tools made, lives as long as reports are written.
+    workplace: Arc<Workplace>,
+}
+
+/// A tool that has something to read.
+#[derive(Debug)]
+pub(crate) struct Woken {
+    pub(crate) chosen: Chosen,
+    pub(crate) matched: Vec<SourcePath>,
+}
+
+/// An analysis under way.
+struct Analysis<'a> {
+    request: Request,
+    snapshot: Arc<Snapshot>,
+    journal: &'a Arc<Journal>,
+    workplace: Arc<Workplace>,
+    results: Vec<ToolResult>,
+    started: jiff::Timestamp,
+}
+
+/// Runs one analysis to its end. Whatever tools do is in the report; a [`Failure`] means that
+/// there could be none.
+///
+/// # Cancel safety
+///
+/// Dropping the future stops every tool and removes every temporary file.
+pub(crate) async fn run(
+    request: Request,
+    journal: &Arc<Journal>,
+    interrupt: &Interrupt,
+) -> Result<Finished, Failure> {
+    let started = jiff::Timestamp::now();
+    journal.tell(EventKind::Accepted { app: request.setup.app.clone() });
+    for warning in &request.setup.warnings {
+        journal.warn(warning);
+    }
+    let workplace = Arc::new(Workplace::new()?);
+    let snapshot = Arc::new(copy(&request.setup, &workplace, interrupt).await?);
+    let info = snapshot.info();
+    journal.tell(EventKind::SourceRead {
+        files: info.files,
+        lines: info.lines,
+        bytes: info.bytes,
+        skipped: info.skipped.values().map(|skipped| skipped.count).sum(),
+        digest: info.digest.clone(),
+    });
+    let results = Vec::new();
+    let mut analysis = Analysis { request, snapshot, journal, workplace, results, started };
+    let woken = analysis.plan();
+    let stopped = analysis.run_all(woken, interrupt).await;
+    let report = analysis.assemble(stopped);
+    journal.tell(EventKind::Ended { outcome: report.outcome });
+    let Analysis { snapshot, workplace, .. } = analysis;
+    Ok(Finished { report, snapshot, workplace })
+}
+
+async fn copy(
+    setup: &Setup,
+    workplace: &Workplace,
+    interrupt: &Interrupt,
+) -> Result<Snapshot, Failure> {
+    let (path, into) = (setup.path.clone(), workplace.project().as_std_path().to_owned());
+    let options = Options { no_ignore: setup.no_ignore };
+    let listener = interrupt.clone();
+    let stop = move || listener.reason().is_some();
+    let copying =
+        tokio::task::spawn_blocking(move || assay_source::take(&path, &into, options, &stop));
+    let taken = copying
+        .await
+        .map_err(|error| Failure::usage("the copy of the app broke off").because(error))?;
+    taken.map_err(|error| match error {
+        SourceError::Stopped => Failure::stopped(interrupt.reason()),
+        SourceError::NotWritten { .. } => Failure::usage("the app could not be copied")
+            .because(error)
+            .hint("make room, or set TMPDIR to a disk that has some"),
+        SourceError::Missing { .. }
+        | SourceError::NotAnApp { .. }
+        | SourceError::Unreadable { .. } => Failure::usage("the app cannot be read")
+            .because(error)
+            .hint("give a folder or a file that you may read"),
+    })
+}
+
+// === impl Finished ===
+
+impl Finished {
+    /// Where a file lies that a tool made for the reader.
+    pub(crate) fn artifact(&self, name: &str) -> PathBuf {
+        let name = name.rsplit('/').next().unwrap_or(name);
+        self.workplace.artifacts().join(name).into_std_path_buf()
+    }
+}
+
+// === impl Analysis ===
+
+impl Analysis<'_> {
+    /// Announces every tool, and ends those that have nothing to do.
+    fn plan(&mut self) -> Vec<Woken> {
+        let all = self.request.setup.chosen.clone();
+        for chosen in &all {
+            self.journal.tell(EventKind::ToolPlanned { tool: chosen.tool.id().clone() });
+        }
+        let mut woken = Vec::new();
+        for chosen in all {
+            let matched = self.matched(&chosen);
+            if matched.is_empty() {
+                let mut run = chosen.not_run(ToolStatus::NoInputs);
+                run.reason = Some("the app holds no file that it reads".to_owned());
+                self.end(run);
+            } else {
+                woken.push(Woken { chosen, matched });
+            }
+        }
+        woken
+    }
+
+    fn matched(&self, chosen: &Chosen) -> Vec<SourcePath> {
+        let files = self.snapshot.files().iter();
+        files
+            .filter(|file| chosen.tool.matches(&file.path, file.language, file.is_text()))
+            .map(|file| file.path.clone())
+            .collect()
+    }
+
+    /// Installs, tests and runs the tools. Returns why it was stopped, if it was.
+    async fn run_all(&mut self, woken: Vec<Woken>, interrupt: &Interrupt) -> Option<CancelReason> {
+        let prepared = prepare(&self.request.provisioner, woken, self.journal, interrupt).await;
+        for run in prepared.not_run {
+            self.end(run);
+        }
+        let jobs = prepared.ready.into_iter().map(|ready| self.job(ready)).collect();
+        let engine = Engine {
+            limits: Limits {
+                slots: self.request.setup.jobs,
+                whole: self.request.setup.config.timeout,
+                lines: self.snapshot.info().lines,
+                durations: self.request.durations.clone(),
+            },
+            bench: Bench::new(
+                &self.request.provisioner.settings().cache,
+                Arc::clone(&self.workplace),
+            ),
+            journal: self.journal,
+            workplace: &self.workplace,
+            interrupt,
+        };
+        let (jobs, untrusted, _) = engine.show(jobs).await;
+        let source: Arc<Snapshot> = Arc::clone(&self.snapshot);
+        let (results, stopped) = engine.run(jobs, source).await;
+        self.results.extend(untrusted);
+        self.results.extend(results);
+        stopped.max(interrupt.reason())
+    }
+
+    fn job(&self, ready: Ready) -> Job {
+        let snapshot = Arc::clone(&self.snapshot);
+        let holds = move |path: &SourcePath| {
+            snapshot.files().binary_search_by(|file| file.path.cmp(path)).is_ok()
+        };
+        Job {
+            ready,
+            files: Files::new(holds),
+            logs: self.request.logs.clone(),
+            artifacts: self.workplace.artifacts().into_std_path_buf(),
+        }
+    }
+
+    fn end(&mut self, run: ToolRun) {
+        self.journal.tell(EventKind::ToolEnded { run: Box::new(run.clone()) });
+        self.results.push(ToolResult { run, observations: Vec::new() });
+    }
+
+    fn assemble(&mut self, stopped: Option<CancelReason>) -> Report {
+        let outcome = self.outcome(stopped);
+        let source = Source {
+            setup: &self.request.setup,
+            task: self.request.task.clone(),
+            snapshot: &self.snapshot,
+            started: self.started,
+            duration_ms: self.journal.elapsed_ms(),
+            warnings: self.journal.warnings(),
+        };
+        source.report(std::mem::take(&mut self.results), outcome)
+    }
+
+    fn outcome(&self, stopped: Option<CancelReason>) -> AnalysisOutcome {
+        let runs = || self.results.iter().map(|result| &result.run);
+        match stopped {
+            Some(CancelReason::ShuttingDown) => AnalysisOutcome::Terminated,
+            Some(CancelReason::DeadlinePassed) => AnalysisOutcome::TimedOut,
+            Some(CancelReason::Requested | CancelReason::NobodyWaits) => {
+                AnalysisOutcome::Interrupted
+            }
+            None if runs().all(|run| run.status == ToolStatus::NoInputs) => {
+                AnalysisOutcome::NothingToAnalyse
+            }
+            None if runs().any(ToolRun::leaves_a_gap) => AnalysisOutcome::Incomplete,
+            None => AnalysisOutcome::Complete,
+        }
+    }
+}
+
+/// Names the streams of a tool: `ruff.stdout`, or `hadolint.2.stdout` for one of several calls.
+pub(crate) fn log_name(tool: &ToolId, (call, calls): (usize, usize), stream: &str) -> String {
+    if calls == 1 { format!("{tool}.{stream}") } else { format!("{tool}.{}.{stream}", call + 1) }
+}

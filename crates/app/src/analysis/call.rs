@@ -1,0 +1,155 @@
+//! One process and its output.
+
+use super::{journal::Journal, tool::Files};
+use assay_exec::{Ended, Limits, Network, clean_environment};
+use assay_model::{EventKind, Observation, ToolEnd, ToolId, Usage};
+use assay_provision::Installation;
+use assay_tools::{Call, OutputError, OutputSource, Places, ReadContext, Reading, Tool};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, Read as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes read at a time. Reports are large, and read once.
+const READ_BUFFER: usize = 256 << 10;
+
+/// Bytes of a stream without a report that are looked at.
+const OTHER_STREAM_BYTES_MAX: u64 = 1 << 20;
+
+/// Observations between two words on progress.
+const PROGRESS_EVERY: u64 = 1000;
+
+/// Where a process finds things, and where its streams go.
+#[derive(Debug)]
+pub(crate) struct Surroundings<'a> {
+    pub(crate) installation: &'a Installation,
+    pub(crate) home: PathBuf,
+    pub(crate) tmp: PathBuf,
+    pub(crate) stdout: PathBuf,
+    pub(crate) stderr: PathBuf,
+    pub(crate) deadline: Instant,
+    pub(crate) grace: Duration,
+    pub(crate) network: Network,
+}
+
+/// What one call came to.
+#[derive(Debug)]
+pub(crate) struct CallEnd {
+    pub(crate) end: ToolEnd,
+    pub(crate) usage: Usage,
+    pub(crate) stderr_tail: String,
+    pub(crate) reading: Result<Reading, OutputError>,
+    pub(crate) observations: Vec<Observation>,
+}
+
+/// Starts the process of a call and watches it to its end.
+pub(crate) async fn start(call: &Call, at: &Surroundings<'_>, cancel: &CancellationToken) -> Ended {
+    let mut path_dirs = at.installation.bin_dirs.clone();
+    path_dirs.extend(["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from));
+    let mut env = clean_environment(&path_dirs, &at.home, &at.tmp, at.network);
+    env.extend(call.env.iter().map(|(name, value)| (name.into(), value.into())));
+    let own = at.installation.program.as_ref().filter(|_| !call.program.contains('/'));
+    let program = own.cloned().unwrap_or_else(|| PathBuf::from(&call.program));
+    tracing::debug!(program = %program.display(), args = ?call.args, cwd = %call.cwd, "start");
+    let job = assay_exec::Job {
+        program,
+        args: call.args.iter().map(Into::into).collect(),
+        cwd: call.cwd.clone().into_std_path_buf(),
+        env,
+        stdout: at.stdout.clone(),
+        stderr: at.stderr.clone(),
+        limits: Limits::default(),
+        deadline: at.deadline,
+        grace: at.grace,
+    };
+    assay_exec::run(job, cancel.clone()).await
+}
+
+/// What is needed to read the output of a call away from the runtime's threads.
+pub(crate) struct Reader {
+    pub(crate) tool: Arc<Tool>,
+    pub(crate) places: Places,
+    pub(crate) call: Call,
+    pub(crate) files: Files,
+    pub(crate) stdout: PathBuf,
+    pub(crate) stderr: PathBuf,
+    pub(crate) journal: Option<Arc<Journal>>,
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// Reads the output of a call that has ended. Blocks.
+    pub(crate) fn read(self, ended: Ended) -> CallEnd {
+        let mut observations = Vec::new();
+        let reading = self.reading(&mut observations);
+        let Ended { end, usage, stderr_tail, .. } = ended;
+        CallEnd { end, usage, stderr_tail, reading, observations }
+    }
+
+    fn reading(&self, observations: &mut Vec<Observation>) -> Result<Reading, OutputError> {
+        let path = match &self.call.output {
+            OutputSource::Stdout => &self.stdout,
+            OutputSource::Stderr => &self.stderr,
+            OutputSource::File(path) => path.as_std_path(),
+        };
+        let is_file = |path: &assay_model::SourcePath| self.files.holds(path);
+        let other_stream = self.other_stream();
+        let context = ReadContext {
+            places: &self.places,
+            call: &self.call,
+            is_file: &is_file,
+            other_stream: &other_stream,
+        };
+        let mut count = 0;
+        let mut emit = |observation| {
+            observations.push(observation);
+            count += 1;
+            if count % PROGRESS_EVERY == 0 {
+                self.tell(self.tool.id(), count);
+            }
+        };
+        let mut input = open(path).map_err(|source| OutputError::Io { source })?;
+        self.tool.read(&mut *input, &context, &mut emit)
+    }
+
+    /// What the tool wrote beside its report, as far as anybody would read it.
+    fn other_stream(&self) -> String {
+        let others: &[&PathBuf] = match &self.call.output {
+            OutputSource::Stdout => &[&self.stderr],
+            OutputSource::Stderr => &[&self.stdout],
+            OutputSource::File(_) => &[&self.stdout, &self.stderr],
+        };
+        let mut bytes = Vec::new();
+        for path in others {
+            if let Ok(file) = File::open(path) {
+                // What cannot be read says nothing, and the report itself still counts.
+                file.take(OTHER_STREAM_BYTES_MAX).read_to_end(&mut bytes).ok();
+            }
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn tell(&self, tool: &ToolId, observations: u64) {
+        if let Some(journal) = &self.journal {
+            journal.tell(EventKind::ToolProgress { tool: tool.clone(), observations });
+        }
+    }
+}
+
+/// A report that was never written reads as an empty one.
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    match File::open(path) {
+        Ok(file) if file.metadata()?.is_file() => {
+            Ok(Box::new(BufReader::with_capacity(READ_BUFFER, file)))
+        }
+        Ok(_) => Err(io::Error::other("it is no regular file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(io::empty())),
+        Err(error) => Err(error),
+    }
+}

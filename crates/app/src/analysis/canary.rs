@@ -1,0 +1,226 @@
+//! Whether an installed tool finds its planted defect and leaves a clean sample alone.
+//!
+//! A tool that finds nothing looks like an app without defects; this tells them apart. It happens
+//! once for each installation and row of the catalogue, and is remembered in the cache.
+
+use super::{
+    prepare::Ready,
+    tool::{Bounds, Done, Files, Visit},
+    workplace::Workplace,
+};
+use assay_model::{CanaryDeclaration, CanaryFile, Format, SourcePath, ToolStatus};
+use assay_tools::{Verdict, verdict};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Where self-tests happen and are remembered.
+#[derive(Clone, Debug)]
+pub(crate) struct Bench {
+    passed: PathBuf,
+    workplace: Arc<Workplace>,
+}
+
+/// What a self-test showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Showing {
+    /// It found what was planted, and nothing in the clean sample.
+    Passed,
+    /// Nothing can be said: it has no self-test, was stopped, or cannot reach what it needs.
+    Undecided { why: String },
+    /// It does not do what it should.
+    Failed { why: String },
+}
+
+/// Whether an earlier showing counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// What passed once is not tried again.
+    Used,
+    /// `assay tools check`: everything is tried.
+    Ignored,
+}
+
+/// One sample as the tool left it.
+struct Tried {
+    verdict: Verdict,
+    rules: BTreeSet<String>,
+    /// All that it wrote, for a bill of materials.
+    text: String,
+}
+
+// === impl Bench ===
+
+impl Bench {
+    /// `cache` is the folder of everything that Assay remembers about tools.
+    pub(crate) fn new(cache: &Path, workplace: Arc<Workplace>) -> Self {
+        Self { passed: cache.join("checked"), workplace }
+    }
+
+    /// Tells whether the tool has to show itself before it is believed.
+    pub(crate) fn is_due(&self, ready: &Ready) -> bool {
+        let says = ready.chosen.tool.declaration();
+        // What reaches the network may find its server closed today; that says nothing about it.
+        says.canary.is_some() && !says.network && !self.mark(ready).exists()
+    }
+
+    /// Lets the tool show what it finds.
+    pub(crate) async fn show(&self, ready: &Ready, bounds: &Bounds, memory: Memory) -> Showing {
+        let Some(canary) = ready.chosen.tool.declaration().canary.clone() else {
+            return Showing::Undecided { why: "it has no self-test".to_owned() };
+        };
+        if memory == Memory::Used && self.mark(ready).exists() {
+            return Showing::Passed;
+        }
+        let showing = self.try_both(ready, &canary, bounds).await;
+        if showing == Showing::Passed {
+            self.remember(ready).unwrap_or_else(|error| {
+                tracing::warn!(tool = %ready.chosen.tool.id(), %error, "the self-test is not remembered");
+            });
+        }
+        showing
+    }
+
+    async fn try_both(
+        &self,
+        ready: &Ready,
+        canary: &CanaryDeclaration,
+        bounds: &Bounds,
+    ) -> Showing {
+        let defect = match self.try_sample(ready, "defect", &canary.defect, bounds).await {
+            Ok(tried) => tried,
+            Err(error) => return undecided(error),
+        };
+        match judge_defect(ready, canary, &defect) {
+            Showing::Passed => {}
+            other => return other,
+        }
+        match self.try_sample(ready, "clean", &canary.clean, bounds).await {
+            Ok(tried) => judge_clean(ready, &tried),
+            Err(error) => undecided(error),
+        }
+    }
+
+    async fn try_sample(
+        &self,
+        ready: &Ready,
+        sample: &str,
+        files: &[CanaryFile],
+        bounds: &Bounds,
+    ) -> io::Result<Tried> {
+        let corner = self.workplace.canary_corner(ready.chosen.tool.id(), sample);
+        let logs = corner.project.with_file_name("logs").into_std_path_buf();
+        fs::create_dir_all(&logs)?;
+        let paths = plant(corner.project.as_std_path(), files)?;
+        let known = paths.clone();
+        let visit = Visit {
+            ready,
+            corner: &corner,
+            files: Files::new(move |path| known.contains(path)),
+            logs: logs.clone(),
+            bounds: bounds.clone(),
+            journal: None,
+        };
+        let matched = ready.matching(&paths);
+        let done = visit.run(&matched).await;
+        let tried = Tried::of(ready, &done, &logs);
+        corner.clear();
+        Ok(tried)
+    }
+
+    fn mark(&self, ready: &Ready) -> PathBuf {
+        // The row is part of the name: a changed command line has to show itself anew.
+        let row = serde_json::to_vec(ready.chosen.tool.declaration()).unwrap_or_default();
+        let row = assay_source::digest_of(&row);
+        let name = format!(
+            "{}-{}-{}",
+            ready.chosen.tool.id(),
+            &ready.installation.digest.as_str()[..16],
+            &row.as_str()[..16],
+        );
+        self.passed.join(name)
+    }
+
+    fn remember(&self, ready: &Ready) -> io::Result<()> {
+        fs::create_dir_all(&self.passed)?;
+        fs::write(self.mark(ready), ready.installation.version.as_bytes())
+    }
+}
+
+fn undecided(error: io::Error) -> Showing {
+    Showing::Undecided { why: format!("its sample could not be written: {error}") }
+}
+
+fn plant(project: &Path, files: &[CanaryFile]) -> io::Result<Vec<SourcePath>> {
+    let mut paths = Vec::new();
+    for file in files {
+        let path = SourcePath::new(&file.path).map_err(io::Error::other)?;
+        let full = project.join(path.as_str());
+        if let Some(folder) = full.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(full, &file.text)?;
+        paths.push(path);
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// The defect has to be reported under the rule that the row names.
+fn judge_defect(ready: &Ready, canary: &CanaryDeclaration, tried: &Tried) -> Showing {
+    if let Some(early) = tried.not_ok(ready, "planted defect") {
+        return early;
+    }
+    let is_inventory = ready.chosen.tool.declaration().output.format == Format::Cyclonedx;
+    let found = if is_inventory {
+        tried.text.contains(&format!("\"{}\"", canary.expect))
+    } else {
+        tried.rules.contains(&canary.expect)
+    };
+    if found {
+        return Showing::Passed;
+    }
+    let reported: Vec<&str> = tried.rules.iter().map(String::as_str).take(5).collect();
+    let reported = if reported.is_empty() { "nothing".to_owned() } else { reported.join(", ") };
+    Showing::Failed { why: format!("`{}` was planted, and it reports {reported}", canary.expect) }
+}
+
+fn judge_clean(ready: &Ready, tried: &Tried) -> Showing {
+    if let Some(early) = tried.not_ok(ready, "clean sample") {
+        return early;
+    }
+    match tried.rules.first() {
+        None => Showing::Passed,
+        Some(rule) => Showing::Failed { why: format!("it reports `{rule}` in a clean sample") },
+    }
+}
+
+// === impl Tried ===
+
+impl Tried {
+    fn of(ready: &Ready, done: &Done, logs: &Path) -> Self {
+        let verdict = verdict(&ready.chosen.tool, 1, &done.calls);
+        let rules = done.observations.iter().map(|seen| seen.rule.as_str().to_owned()).collect();
+        let kept = fs::read_dir(logs).into_iter().flatten().flatten().map(|entry| entry.path());
+        let written = kept.chain(done.artifacts.iter().cloned());
+        let text = written.filter_map(|path| fs::read_to_string(path).ok()).collect();
+        Self { verdict, rules, text }
+    }
+
+    fn not_ok(&self, ready: &Ready, sample: &str) -> Option<Showing> {
+        let why = || {
+            let reason = self.verdict.reason.as_deref().unwrap_or("for no reason that it gives");
+            format!("on the {sample} it ends as {}: {reason}", self.verdict.status)
+        };
+        match self.verdict.status {
+            ToolStatus::Ok => None,
+            ToolStatus::Cancelled => Some(Showing::Undecided { why: why() }),
+            // A server that cannot be reached is not the tool's fault.
+            _ if ready.chosen.tool.declaration().network => Some(Showing::Undecided { why: why() }),
+            _ => Some(Showing::Failed { why: why() }),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! All tools, within the slots: first those that have to show themselves, then the app.
+
+use super::{
+    canary::{Bench, Memory, Showing},
+    journal::Journal,
+    prepare::Ready,
+    tool::{Bounds, Job, ToolResult},
+    workplace::Workplace,
+};
+use crate::interrupt::Interrupt;
+use assay_model::{CancelReason, EventKind, SourceText, ToolPhase, ToolRun, ToolStatus};
+use assay_rules::{Durations, Scheduler, Work};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    task::{Id, JoinError, JoinSet},
+    time::{Instant, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long self-tests may take. They are small; a tool that hangs in one is no tool to wait for.
+const SHOWING_TIME_MAX: Duration = Duration::from_mins(2);
+
+/// What the whole of an analysis may take.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    pub(crate) slots: u32,
+    pub(crate) whole: Duration,
+    pub(crate) lines: u64,
+    pub(crate) durations: Durations,
+}
+
+/// Runs tools side by side.
+pub(crate) struct Engine<'a> {
+    pub(crate) limits: Limits,
+    pub(crate) bench: Bench,
+    pub(crate) journal: &'a Arc<Journal>,
+    pub(crate) workplace: &'a Arc<Workplace>,
+    pub(crate) interrupt: &'a Interrupt,
+}
+
+/// What the loop noticed.
+enum Seen<T> {
+    Interrupted(CancelReason),
+    Deadline,
+    Ended(Result<(Id, T), (Id, JoinError)>),
+}
+
+/// Work that was not given a result: never started, or broken by a bug of ours.
+enum Lost {
+    NotStarted,
+    Panicked(String),
+}
+
+/// What came of a row of work, by the caller's number.
+struct Row<T> {
+    ended: Vec<(usize, Result<T, Lost>)>,
+    stopped: Option<CancelReason>,
+}
+
+// === impl Engine ===
+
+impl Engine<'_> {
+    /// Lets every tool that has not yet done so show what it finds. Those that fail are ended as
+    /// `untrusted`, the others come back.
+    pub(crate) async fn show(
+        &self,
+        jobs: Vec<Job>,
+    ) -> (Vec<Job>, Vec<ToolResult>, Option<CancelReason>) {
+        let due: Vec<Ready> =
+            jobs.iter().map(|job| &job.ready).filter(|r| self.bench.is_due(r)).cloned().collect();
+        let row = self.showings(due, Memory::Used).await;
+        let mut failed: HashMap<String, String> = HashMap::new();
+        for (ready, showing) in row.0 {
+            if let Showing::Failed { why } = showing {
+                failed.insert(ready.chosen.tool.id().to_string(), why);
+            }
+        }
+        let (mut kept, mut ended) = (Vec::new(), Vec::new());
+        for job in jobs {
+            match failed.remove(job.ready.chosen.tool.id().as_str()) {
+                None => kept.push(job),
+                Some(why) => ended.push(self.end(untrusted(&job.ready, why))),
+            }
+        }
+        (kept, ended, row.1)
+    }
+
+    /// Lets tools show what they find, side by side.
+    pub(crate) async fn showings(
+        &self,
+        due: Vec<Ready>,
+        memory: Memory,
+    ) -> (Vec<(Ready, Showing)>, Option<CancelReason>) {
+        let deadline = Instant::now() + SHOWING_TIME_MAX;
+        let works = due.iter().enumerate().map(|(id, ready)| self.work(id, ready, 0)).collect();
+        let row = self
+            .row(works, None, |id, cancel| {
+                let (bench, ready) = (self.bench.clone(), due[id].clone());
+                let bounds = Bounds { deadline, cancel };
+                self.phase(&ready, ToolPhase::Checking);
+                async move { bench.show(&ready, &bounds, memory).await }
+            })
+            .await;
+        let showings = row.ended.into_iter().map(|(id, result)| {
+            let showing = result.unwrap_or_else(|lost| match lost {
+                Lost::NotStarted => Showing::Undecided { why: "it was stopped".to_owned() },
+                Lost::Panicked(why) => Showing::Undecided { why },
+            });
+            self.phase(&due[id], ToolPhase::Waiting);
+            (due[id].clone(), showing)
+        });
+        (showings.collect(), row.stopped)
+    }
+
+    /// Runs the tools on the app. Every job comes back as a result.
+    pub(crate) async fn run(
+        &self,
+        jobs: Vec<Job>,
+        source: Arc<dyn SourceText + Send + Sync>,
+    ) -> (Vec<ToolResult>, Option<CancelReason>) {
+        let whole = Instant::now() + self.limits.whole;
+        let readies: Vec<Ready> = jobs.iter().map(|job| job.ready.clone()).collect();
+        let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
+        let works = readies
+            .iter()
+            .enumerate()
+            .map(|(id, ready)| self.work(id, ready, self.limits.lines))
+            .collect();
+        let row = self
+            .row(works, Some(whole), |id, cancel| {
+                let job = jobs[id].take().expect("the scheduler starts each work once");
+                let deadline = (Instant::now() + readies[id].chosen.timeout).min(whole);
+                let corner = self.workplace.corner(readies[id].chosen.tool.id());
+                let bounds = Bounds { deadline, cancel };
+                job.run(corner, bounds, Arc::clone(&source), Arc::clone(self.journal))
+            })
+            .await;
+        let results = row.ended.into_iter().map(|(id, result)| {
+            let result = result.unwrap_or_else(|lost| ToolResult {
+                run: lost_run(&readies[id], lost),
+                observations: Vec::new(),
+            });
+            self.tell_end(&result.run);
+            result
+        });
+        (results.collect(), row.stopped)
+    }
+
+    /// The loop: starts what fits, until all has ended or somebody wants it to stop.
+    async fn row<T, F>(
+        &self,
+        works: Vec<Work>,
+        deadline: Option<Instant>,
+        mut start: impl FnMut(usize, CancellationToken) -> F,
+    ) -> Row<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut scheduler = Scheduler::new(self.limits.slots);
+        works.into_iter().for_each(|work| scheduler.add(work));
+        let cancel = CancellationToken::new();
+        let mut row = Row { ended: Vec::new(), stopped: None };
+        let mut running: JoinSet<T> = JoinSet::new();
+        let mut numbers: HashMap<Id, Work> = HashMap::new();
+        loop {
+            while let Some(work) = scheduler.start_next() {
+                let task = running.spawn(start(work.id, cancel.child_token()));
+                numbers.insert(task.id(), work);
+            }
+            if running.is_empty() {
+                return row;
+            }
+            match self.next(&mut running, deadline, row.stopped).await {
+                Seen::Interrupted(reason) => row.stop(reason, &mut scheduler, &cancel),
+                Seen::Deadline => row.stop(CancelReason::DeadlinePassed, &mut scheduler, &cancel),
+                Seen::Ended(ended) => {
+                    let (id, result) = match ended {
+                        Ok((id, value)) => (id, Ok(value)),
+                        Err((id, error)) => (id, Err(Lost::Panicked(panic_words(error)))),
+                    };
+                    let work = numbers.remove(&id).expect("`numbers` holds every running task");
+                    scheduler.finished(&work);
+                    row.ended.push((work.id, result));
+                }
+            }
+        }
+    }
+
+    async fn next<T: 'static>(
+        &self,
+        running: &mut JoinSet<T>,
+        deadline: Option<Instant>,
+        stopped: Option<CancelReason>,
+    ) -> Seen<T> {
+        let far = Instant::now() + Duration::from_hours(1);
+        tokio::select! {
+            // Stop first, then time, then results: a stop must not wait behind a row of results.
+            biased;
+            reason = self.interrupt.asked(), if stopped.is_none_or(|s| s < CancelReason::Requested) => {
+                Seen::Interrupted(reason)
+            }
+            () = sleep_until(deadline.unwrap_or(far)), if deadline.is_some() && stopped.is_none() => {
+                Seen::Deadline
+            }
+            Some(ended) = running.join_next_with_id() => {
+                Seen::Ended(ended.map_err(|error| (error.id(), error)))
+            }
+        }
+    }
+
+    fn work(&self, id: usize, ready: &Ready, lines: u64) -> Work {
+        let tool = &ready.chosen.tool;
+        let width = u32::try_from(tool.weight()).unwrap_or(u32::MAX);
+        Work { id, expected: self.limits.durations.expected(tool.id().as_str(), lines), width }
+    }
+
+    fn phase(&self, ready: &Ready, phase: ToolPhase) {
+        self.journal.tell(EventKind::ToolPhase { tool: ready.chosen.tool.id().clone(), phase });
+    }
+
+    fn end(&self, run: ToolRun) -> ToolResult {
+        self.tell_end(&run);
+        ToolResult { run, observations: Vec::new() }
+    }
+
+    fn tell_end(&self, run: &ToolRun) {
+        self.journal.tell(EventKind::ToolEnded { run: Box::new(run.clone()) });
+    }
+}
+
+// === impl Row ===
+
+impl<T> Row<T> {
+    fn stop(
+        &mut self,
+        reason: CancelReason,
+        scheduler: &mut Scheduler,
+        cancel: &CancellationToken,
+    ) {
+        self.stopped = self.stopped.max(Some(reason));
+        let given_up = scheduler.give_up();
+        self.ended.extend(given_up.into_iter().map(|work| (work.id, Err(Lost::NotStarted))));
+        cancel.cancel();
+    }
+}
+
+fn untrusted(ready: &Ready, why: String) -> ToolRun {
+    let mut run = ready.chosen.not_run(ToolStatus::Untrusted);
+    run.version = Some(ready.installation.version.clone());
+    run.installation = Some(ready.installation.digest.clone());
+    run.files_matched = ready.matched.len() as u64;
+    run.reason = Some(format!("its self-test failed: {why}"));
+    run.mend = Some(format!("assay tools check {}", ready.chosen.tool.id()));
+    run
+}
+
+fn lost_run(ready: &Ready, lost: Lost) -> ToolRun {
+    let (status, reason) = match lost {
+        Lost::NotStarted => {
+            (ToolStatus::Cancelled, "the analysis was stopped before its turn".to_owned())
+        }
+        Lost::Panicked(why) => (ToolStatus::Failed, why),
+    };
+    let mut run = ready.chosen.not_run(status);
+    run.version = Some(ready.installation.version.clone());
+    run.files_matched = ready.matched.len() as u64;
+    run.reason = Some(reason);
+    run
+}
+
+fn panic_words(error: JoinError) -> String {
+    let words = match error.try_into_panic() {
+        Ok(panic) => panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|words| (*words).to_owned())),
+        Err(_) => None,
+    };
+    format!("a bug in Assay ended its run: {}", words.unwrap_or_else(|| "no words".to_owned()))
+}

@@ -1,0 +1,278 @@
+//! One tool, from its files to its verdict.
+
+use super::{
+    call::{CallEnd, Reader, Surroundings, start},
+    journal::Journal,
+    log_name,
+    prepare::Ready,
+    workplace::Corner,
+};
+use assay_exec::Network;
+use assay_model::{
+    EventKind, Observation, SourcePath, SourceText, ToolEnd, ToolPhase, ToolRun, ToolStatus, Usage,
+};
+use assay_tools::{Call, CallResult, Places, verdict};
+use camino::Utf8PathBuf;
+use std::{fmt, fs, path::PathBuf, sync::Arc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A tool with all that it needs to run on the app.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) ready: Ready,
+    pub(crate) files: Files,
+    pub(crate) logs: PathBuf,
+    pub(crate) artifacts: PathBuf,
+}
+
+/// Tells whether the project holds a file.
+#[derive(Clone)]
+pub(crate) struct Files(Arc<dyn Fn(&SourcePath) -> bool + Send + Sync>);
+
+/// A tool that has ended.
+#[derive(Debug)]
+pub(crate) struct ToolResult {
+    pub(crate) run: ToolRun,
+    pub(crate) observations: Vec<Observation>,
+}
+
+/// When a run has to end, and who may end it before.
+#[derive(Clone, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) deadline: Instant,
+    pub(crate) cancel: CancellationToken,
+}
+
+/// All calls of one tool, done.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    pub(crate) calls: Vec<CallResult>,
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) usage: Usage,
+    pub(crate) commands: Vec<String>,
+    pub(crate) artifacts: Vec<PathBuf>,
+}
+
+// === impl Files ===
+
+impl Files {
+    pub(crate) fn new(holds: impl Fn(&SourcePath) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(holds))
+    }
+
+    pub(crate) fn holds(&self, path: &SourcePath) -> bool {
+        (self.0)(path)
+    }
+}
+
+impl fmt::Debug for Files {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Files")
+    }
+}
+
+// === impl Job ===
+
+impl Job {
+    /// Runs the tool on the app.
+    pub(crate) async fn run(
+        self,
+        corner: Corner,
+        bounds: Bounds,
+        source: Arc<dyn SourceText + Send + Sync>,
+        journal: Arc<Journal>,
+    ) -> ToolResult {
+        let chosen = &self.ready.chosen;
+        let tool = chosen.tool.id().clone();
+        journal.tell(EventKind::ToolPhase { tool: tool.clone(), phase: ToolPhase::Running });
+        tracing::info!(%tool, "start");
+        let started_ms = journal.elapsed_ms();
+        let visit = Visit {
+            ready: &self.ready,
+            corner: &corner,
+            files: self.files.clone(),
+            logs: self.logs.clone(),
+            bounds,
+            journal: Some(Arc::clone(&journal)),
+        };
+        let done = visit.run(&self.ready.matched).await;
+        let mut result = self.judge(done, source);
+        result.run.started_ms = Some(started_ms);
+        tracing::info!(%tool, status = %result.run.status, wall_ms = result.run.usage.wall_ms, "end");
+        corner.clear();
+        result
+    }
+
+    fn judge(&self, done: Done, source: Arc<dyn SourceText + Send + Sync>) -> ToolResult {
+        let chosen = &self.ready.chosen;
+        let matched = self.ready.matched.len() as u64;
+        let judged = verdict(&chosen.tool, matched, &done.calls);
+        let mut run = chosen.not_run(judged.status);
+        run.clean = judged.clean;
+        run.reason = judged.reason;
+        run.mend = judged.mend;
+        run.version = Some(self.ready.installation.version.clone());
+        run.installation = Some(self.ready.installation.digest.clone());
+        run.files_matched = matched;
+        run.files_scanned = judged.files_scanned;
+        run.files_failed = judged.files_failed;
+        run.observations = judged.observations;
+        run.commands = done.commands;
+        run.usage = done.usage;
+        run.end = judged.end;
+        run.stderr_tail = stderr_tail(judged.status, &done.calls);
+        run.artifacts = done.artifacts.iter().filter_map(|path| self.keep(path)).collect();
+        run.notes.extend(judged.components.map(|count| format!("{count} components")));
+        run.notes.extend(judged.notes);
+        let observations = chosen.without_ignored_rules(done.observations, &mut run.notes);
+        let observations = observations
+            .into_iter()
+            .map(|mut observation| {
+                let comment = || chosen.tool.suppression_of(&observation, &*source);
+                observation.suppression = observation.suppression.clone().or_else(comment);
+                observation
+            })
+            .collect();
+        ToolResult { run, observations }
+    }
+
+    /// Moves a file that the tool made for the reader to the results.
+    fn keep(&self, path: &PathBuf) -> Option<String> {
+        let name = path.file_name()?.to_str()?;
+        let kept = format!("{}-{name}", self.ready.chosen.tool.id());
+        fs::create_dir_all(&self.artifacts).ok()?;
+        fs::copy(path, self.artifacts.join(&kept)).ok()?;
+        Some(format!("services/{kept}"))
+    }
+}
+
+/// One tool's visit to one project: the app, or a sample of its self-test.
+pub(crate) struct Visit<'a> {
+    pub(crate) ready: &'a Ready,
+    pub(crate) corner: &'a Corner,
+    pub(crate) files: Files,
+    pub(crate) logs: PathBuf,
+    pub(crate) bounds: Bounds,
+    pub(crate) journal: Option<Arc<Journal>>,
+}
+
+// === impl Visit ===
+
+impl Visit<'_> {
+    /// Makes all calls, one after the other, until one is stopped.
+    pub(crate) async fn run(&self, matched: &[SourcePath]) -> Done {
+        let tool = &self.ready.chosen.tool;
+        let prefix =
+            Utf8PathBuf::from_path_buf(self.ready.installation.prefix.clone()).unwrap_or_default();
+        let places = self.corner.places(prefix);
+        let mut done = Done::default();
+        if let Err(error) = self.corner.furnish(&places, &tool.config_files(&places)) {
+            let why = format!("its folders could not be made: {error}");
+            done.calls.push(not_started(why));
+            return done;
+        }
+        let calls = tool.calls(&places, matched, &self.ready.chosen.settings);
+        let count = calls.len();
+        for (number, call) in calls.into_iter().enumerate() {
+            done.commands.push(call.shown.clone());
+            let ended = self.call(call, &places, (number, count), &mut done).await;
+            let stopped = matches!(ended, ToolEnd::Cancelled | ToolEnd::TimedOut);
+            if stopped {
+                break;
+            }
+        }
+        // A hundred equal command lines tell nothing that one does not.
+        done.commands.dedup();
+        done
+    }
+
+    async fn call(
+        &self,
+        call: Call,
+        places: &Places,
+        (number, count): (usize, usize),
+        done: &mut Done,
+    ) -> ToolEnd {
+        let tool = &self.ready.chosen.tool;
+        if let Err(error) = fs::create_dir_all(&call.scratch) {
+            done.calls.push(not_started(format!("its folder could not be made: {error}")));
+            return ToolEnd::NotStarted { why: error.to_string() };
+        }
+        let log = |stream| self.logs.join(log_name(tool.id(), (number, count), stream));
+        let declared = tool.declaration().network;
+        let at = Surroundings {
+            installation: &self.ready.installation,
+            home: self.corner.home().into_std_path_buf(),
+            tmp: self.corner.tmp().into_std_path_buf(),
+            stdout: log("stdout"),
+            stderr: log("stderr"),
+            deadline: self.bounds.deadline,
+            grace: tool.grace(),
+            network: if declared { Network::Declared } else { Network::None },
+        };
+        let ended = start(&call, &at, &self.bounds.cancel).await;
+        self.tell(ToolPhase::Parsing);
+        let artifact = call.artifact.clone();
+        let reader = Reader {
+            tool: Arc::clone(tool),
+            places: places.clone(),
+            files: self.files.clone(),
+            journal: self.journal.clone(),
+            stdout: at.stdout,
+            stderr: at.stderr,
+            call,
+        };
+        let end = ended.end.clone();
+        match tokio::task::spawn_blocking(move || reader.read(ended)).await {
+            Ok(call_end) => done.take(call_end),
+            Err(error) => {
+                done.calls.push(not_started(format!("its report broke our reader: {error}")))
+            }
+        }
+        done.artifacts
+            .extend(artifact.map(Utf8PathBuf::into_std_path_buf).filter(|path| path.is_file()));
+        end
+    }
+
+    fn tell(&self, phase: ToolPhase) {
+        if let Some(journal) = &self.journal {
+            journal.tell(EventKind::ToolPhase { tool: self.ready.chosen.tool.id().clone(), phase });
+        }
+    }
+}
+
+// === impl Done ===
+
+impl Done {
+    fn take(&mut self, call: CallEnd) {
+        self.usage.wall_ms += call.usage.wall_ms;
+        self.usage.user_ms += call.usage.user_ms;
+        self.usage.system_ms += call.usage.system_ms;
+        self.usage.peak_kib = self.usage.peak_kib.max(call.usage.peak_kib);
+        // Half a report may hold half a finding; a whole one counts, however the tool ended.
+        if call.reading.is_ok() {
+            self.observations.extend(call.observations);
+        }
+        self.calls.push(CallResult {
+            end: call.end,
+            reading: call.reading,
+            stderr_tail: call.stderr_tail,
+        });
+    }
+}
+
+fn not_started(why: String) -> CallResult {
+    CallResult {
+        end: ToolEnd::NotStarted { why },
+        reading: Err(assay_tools::OutputError::Empty),
+        stderr_tail: String::new(),
+    }
+}
+
+/// Keeps what the tool complained of where that helps to understand the status.
+fn stderr_tail(status: ToolStatus, calls: &[CallResult]) -> Option<String> {
+    let wanted = !matches!(status, ToolStatus::Ok | ToolStatus::NoInputs | ToolStatus::Cancelled);
+    let tail = calls.iter().rev().map(|call| call.stderr_tail.trim()).find(|tail| !tail.is_empty());
+    tail.filter(|_| wanted).map(str::to_owned)
+}

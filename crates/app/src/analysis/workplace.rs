@@ -1,0 +1,124 @@
+//! The folders of one analysis: the copy of the app, and a private one for every tool.
+
+use crate::failure::Failure;
+use assay_model::ToolId;
+use assay_tools::Places;
+use camino::{Utf8Path, Utf8PathBuf};
+use std::{fs, io};
+
+/// A temporary folder, removed when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Workplace {
+    root: Utf8PathBuf,
+    project: Utf8PathBuf,
+    assay: Utf8PathBuf,
+    _guard: tempfile::TempDir,
+}
+
+/// A tool's part of the workplace.
+#[derive(Clone, Debug)]
+pub(crate) struct Corner {
+    root: Utf8PathBuf,
+    pub(crate) project: Utf8PathBuf,
+    assay: Utf8PathBuf,
+}
+
+// === impl Workplace ===
+
+impl Workplace {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let failed = |error: io::Error| {
+            Failure::usage("there is no place for temporary files")
+                .because(error)
+                .hint("set TMPDIR to a folder that you may write to")
+        };
+        let guard = tempfile::Builder::new().prefix("assay-").tempdir().map_err(failed)?;
+        let path = guard.path().canonicalize().map_err(failed)?;
+        let root = Utf8PathBuf::from_path_buf(path).map_err(|path| {
+            Failure::usage(format!(
+                "the folder for temporary files, `{}`, is not UTF-8",
+                path.display()
+            ))
+            .hint("set TMPDIR to a folder whose name is")
+        })?;
+        let assay = std::env::current_exe().map_err(failed)?;
+        let assay = Utf8PathBuf::from_path_buf(assay).map_err(|path| {
+            Failure::usage(format!("the path of this program, `{}`, is not UTF-8", path.display()))
+                .hint("move it to a folder whose name is")
+        })?;
+        let project = root.join("project");
+        fs::create_dir(&project).map_err(failed)?;
+        Ok(Self { root, project, assay, _guard: guard })
+    }
+
+    /// The folder for the copy of the app.
+    pub(crate) fn project(&self) -> &Utf8Path {
+        &self.project
+    }
+
+    /// The folder for files that tools make for the reader.
+    pub(crate) fn artifacts(&self) -> Utf8PathBuf {
+        self.root.join("artifacts")
+    }
+
+    /// A place for one run of one tool on the app.
+    pub(crate) fn corner(&self, tool: &ToolId) -> Corner {
+        let root = self.root.join("tools").join(tool.as_str());
+        Corner { root, project: self.project.clone(), assay: self.assay.clone() }
+    }
+
+    /// A place for the self-test of a tool, with a project of its own.
+    pub(crate) fn canary_corner(&self, tool: &ToolId, sample: &str) -> Corner {
+        let root = self.root.join("canaries").join(tool.as_str()).join(sample);
+        Corner { project: root.join("project"), root, assay: self.assay.clone() }
+    }
+}
+
+// === impl Corner ===
+
+impl Corner {
+    /// The folders that the tool's placeholders stand for.
+    pub(crate) fn places(&self, prefix: Utf8PathBuf) -> Places {
+        Places {
+            project: self.project.clone(),
+            scratch: self.root.join("scratch"),
+            config: self.root.join("config"),
+            prefix,
+            assay: self.assay.clone(),
+        }
+    }
+
+    pub(crate) fn home(&self) -> Utf8PathBuf {
+        self.root.join("home")
+    }
+
+    pub(crate) fn tmp(&self) -> Utf8PathBuf {
+        self.root.join("tmp")
+    }
+
+    /// Makes the folders and the neutral configuration files.
+    pub(crate) fn furnish<'a>(
+        &self,
+        places: &Places,
+        files: impl IntoIterator<Item = (&'a String, &'a String)>,
+    ) -> io::Result<()> {
+        for folder in [&places.scratch, &places.config, &self.home(), &self.tmp()] {
+            fs::create_dir_all(folder)?;
+        }
+        for (name, text) in files {
+            let path = places.config.join(name);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            fs::write(path, text)?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything but the project. What is left is removed with the workplace.
+    pub(crate) fn clear(&self) {
+        for folder in ["scratch", "config", "home", "tmp"] {
+            fs::remove_dir_all(self.root.join(folder)).ok();
+        }
+    }
+}

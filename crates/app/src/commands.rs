@@ -1,0 +1,58 @@
+//! What each command does.
+
+mod analyze; // one app, end to end
+mod config; // the configuration in force
+mod results; // earlier analyses
+mod shell; // completions and the manual page
+mod tools; // what there is, what is installed, what works
+
+use crate::{
+    cli::{Cli, Command},
+    exit::Exit,
+    failure::{Failure, Outcome},
+    session::Session,
+};
+use assay_store::{ResultsRoot, StoreError, state_home};
+use std::{env, ffi::OsString, io};
+
+/// Carries out a command.
+pub(crate) fn run(cli: Cli, session: &Session) -> Outcome {
+    let global = &cli.global;
+    match cli.command {
+        Command::Analyze(analyze) => analyze::run(&analyze, global, session),
+        Command::Results(command) => results::run(command, session),
+        Command::Tasks(tasks) => results::tasks(&tasks, session),
+        Command::Tools(command) => tools::run(command, global, session),
+        Command::Config(command) => config::run(command, global, session),
+        Command::Completions { shell } => shell::completions(shell, session),
+        Command::Man => shell::man(session),
+        Command::Native { name, args } => native(&name, &args),
+    }
+}
+
+/// Runs an analyzer that is part of the binary, as a process of its own.
+fn native(name: &str, args: &[OsString]) -> Outcome {
+    match assay_tools::native::run(name, args, &mut io::stdout().lock(), &mut io::stderr()) {
+        0 => Ok(Exit::Done),
+        1 => Ok(Exit::Findings),
+        _ => Ok(Exit::Usage),
+    }
+}
+
+/// The folders that results are looked for in.
+fn results_root() -> Result<ResultsRoot, Failure> {
+    let here = env::current_dir()
+        .map_err(|error| Failure::usage("the working directory is gone").because(error))?;
+    Ok(ResultsRoot::new(&here, state_home(|name| env::var_os(name))))
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let hint = error.hint();
+        let failure = Self::usage(error.to_string()).maybe_hint(hint);
+        match error {
+            StoreError::Io { source, .. } => failure.because(source),
+            _ => failure,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `assay results` and `assay tasks`: what is remembered, without a server.
+
+use crate::{
+    cli::{Results, Tasks},
+    exit::Exit,
+    failure::{Failure, Outcome},
+    outputs::Outputs,
+    session::Session,
+};
+use assay_model::{Severity, SourcePath, SourceText};
+use assay_store::{Entry, Listing, PrunePlan, Pruning, find, list, prune};
+use assay_term::{WrittenReport, summary, table};
+use serde_json::json;
+use std::{io, sync::Arc};
+
+/// The source of an old report is gone; what it quotes stands in its findings.
+struct NoSource;
+
+impl SourceText for NoSource {
+    fn text(&self, _: &SourcePath) -> Option<Arc<str>> {
+        None
+    }
+}
+
+pub(crate) fn run(command: Results, session: &Session) -> Outcome {
+    let roots = super::results_root()?.roots();
+    match command {
+        Results::List { json } => listed(list(&roots), json, session),
+        Results::Show { task, json } => show(&find(&roots, &task)?, json, session),
+        Results::Export { task, format } => export(&find(&roots, &task)?, &format, session),
+        Results::Prune { keep, dry_run } => {
+            let plan = PrunePlan { keep_last: Some(keep), older_than: None };
+            let pruning = if dry_run { Pruning::DryRun } else { Pruning::Remove };
+            let pruned = prune(&roots, plan, pruning);
+            let verb = if dry_run { "would be removed" } else { "removed" };
+            for entry in &pruned.removed {
+                session.print(&format!("{}\n", entry.path.display()))?;
+            }
+            let freed = pruned.bytes.div_ceil(1 << 20);
+            session.print(&format!("{} results {verb}, {freed} MiB\n", pruned.removed.len()))?;
+            match pruned.failed.first() {
+                None => Ok(Exit::Done),
+                Some(failed) => Err(Failure::usage(format!(
+                    "{} results could not be removed, such as `{}`: {}",
+                    pruned.failed.len(),
+                    failed.path.display(),
+                    failed.why
+                ))
+                .hint("remove them by hand")),
+            }
+        }
+    }
+}
+
+/// `assay tasks`: the same list, those that run first.
+pub(crate) fn tasks(tasks: &Tasks, session: &Session) -> Outcome {
+    let mut listing = list(&super::results_root()?.roots());
+    listing.entries.sort_by_key(|entry| entry.state != assay_store::TaskState::Running);
+    listed(listing, tasks.json, session)
+}
+
+fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
+    if as_json {
+        let entries: Vec<_> = listing.entries.iter().map(entry_json).collect();
+        let text = serde_json::to_string_pretty(&entries).unwrap_or_default();
+        session.print(&(text + "\n"))?;
+    } else if listing.entries.is_empty() && listing.unreadable.is_empty() {
+        session.print("no results yet; run `assay analyze PATH`\n")?;
+    } else {
+        let rows: Vec<Vec<String>> = listing.entries.iter().map(entry_row).collect();
+        let headers = ["task", "app", "started", "state", "findings", "worst"];
+        session.print(&table(&headers, &rows, session.width()))?;
+    }
+    for broken in &listing.unreadable {
+        session.note(&format!("{}: cannot be read: {}", broken.path.display(), broken.why));
+    }
+    Ok(Exit::Done)
+}
+
+fn entry_json(entry: &Entry) -> serde_json::Value {
+    json!({
+        "task": entry.task, "app": entry.app, "started": entry.started,
+        "state": entry.state.to_string(), "counts": entry.counts,
+        "duration_ms": entry.duration_ms, "path": entry.path.display().to_string(),
+    })
+}
+
+fn entry_row(entry: &Entry) -> Vec<String> {
+    let counts = entry.counts.clone().unwrap_or_default();
+    let worst = counts.by_severity.iter().rev().find(|(_, count)| **count > 0);
+    let worst = worst.map(|(severity, count): (&Severity, &u64)| format!("{count} {severity}"));
+    let started = entry.started.to_zoned(jiff::tz::TimeZone::system());
+    vec![
+        entry.task.to_string(),
+        entry.app.to_string(),
+        started.strftime("%Y-%m-%d %H:%M").to_string(),
+        entry.state.to_string(),
+        entry.counts.as_ref().map_or_else(String::new, |counts| counts.total.to_string()),
+        worst.unwrap_or_default(),
+    ]
+}
+
+fn show(entry: &Entry, as_json: bool, session: &Session) -> Outcome {
+    let report = entry.load_report()?;
+    if as_json {
+        let text = serde_json::to_string_pretty(&report).unwrap_or_default();
+        session.print(&(text + "\n"))?;
+        return Ok(Exit::Done);
+    }
+    let written = ["report.html", "report.json", "sarif/consolidated.sarif.json"].map(|name| {
+        let what = name.rsplit('.').find(|part| *part != "json").unwrap_or("json");
+        let what = if name == "report.json" { "json" } else { what };
+        WrittenReport { what: what.to_owned(), path: entry.path.join(name).display().to_string() }
+    });
+    session.print(&summary(&report, &written, &session.style(), session.width()))?;
+    Ok(Exit::Done)
+}
+
+fn export(entry: &Entry, formats: &[String], session: &Session) -> Outcome {
+    let outputs = Outputs::of(formats)?;
+    let report = entry.load_report()?;
+    outputs.write_files(&report, &NoSource)?;
+    if let Some(format) = outputs.stdout {
+        let written = format.write(&report, &NoSource, &mut io::stdout().lock());
+        super::analyze::ignore_closed_pipe(written)?;
+    } else if outputs.files.is_empty() {
+        session.print(&summary(&report, &[], &session.style(), session.width()))?;
+    }
+    Ok(Exit::Done)
+}

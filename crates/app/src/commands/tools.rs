@@ -1,0 +1,264 @@
+//! `assay tools`: what there is, what is installed, what works.
+
+use crate::{
+    analysis::{Bench, Engine, Journal, Limits, Memory, Ready, Showing, Woken, Workplace, prepare},
+    cli::{Global, Tools as Command},
+    exit::Exit,
+    failure::{Failure, Outcome},
+    host,
+    interrupt::Interrupt,
+    session::Session,
+    setup::{Chosen, catalogue, loader},
+};
+use assay_model::{Digest, Profile, ToolRun, ToolStatus};
+use assay_rules::Durations;
+use assay_term::{Progress, table};
+use assay_tools::{Catalogue, Optional, Selection, select};
+use serde_json::json;
+use std::{io, sync::Arc, time::Duration};
+
+/// What became of the tools of one command.
+struct Installed {
+    ready: Vec<Ready>,
+    not_run: Vec<ToolRun>,
+}
+
+/// One tool's line in a list.
+struct Line {
+    chosen: Chosen,
+    state: String,
+    /// What is wrong and what mends it.
+    more: Option<String>,
+}
+
+pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outcome {
+    let config = loader(global)?.check()?.config;
+    let catalogue = catalogue(&config)?;
+    match command {
+        Command::List { json } => list(&catalogue, json, session),
+        Command::Install { tools, profile, offline } => {
+            let profile: Profile = profile.parse().map_err(|error| {
+                Failure::usage(format!("{error}")).hint("quick, standard or thorough")
+            })?;
+            let chosen = chosen(&catalogue, &tools, Some(profile))?;
+            install(chosen, offline || config.offline, session)
+        }
+        Command::Check { tools, json, offline } => {
+            let chosen = chosen(&catalogue, &tools, None)?;
+            check(chosen, offline || config.offline, json, session)
+        }
+        Command::Prune => prune(&catalogue, session),
+    }
+}
+
+/// Picks tools by name; without names those of a profile, or all.
+fn chosen(
+    catalogue: &Catalogue,
+    named: &[String],
+    profile: Option<Profile>,
+) -> Result<Vec<Chosen>, Failure> {
+    let Some(profile) = profile.or((!named.is_empty()).then_some(Profile::Thorough)) else {
+        return Ok(catalogue.iter().cloned().map(Chosen::plain).collect());
+    };
+    let selection = Selection {
+        profile,
+        kinds: Vec::new(),
+        named: named.to_vec(),
+        optional: Optional::MayLack,
+    };
+    let selected = select(catalogue, &selection).map_err(|errors| {
+        let words: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        Failure::usage(words.join("; "))
+            .maybe_hint(errors.iter().find_map(assay_tools::ResolveError::hint))
+            .or_hint("see `assay tools list`")
+    })?;
+    Ok(selected
+        .into_iter()
+        .map(|selected| {
+            let mut chosen = Chosen::plain(selected.tool);
+            chosen.required = selected.required;
+            chosen
+        })
+        .collect())
+}
+
+fn journal(session: &Session) -> Arc<Journal> {
+    let progress =
+        Progress::new(session.progress_mode(), session.diagnostics(), Box::new(io::stderr()));
+    Arc::new(Journal::new(Box::new(|_| {}), progress))
+}
+
+/// Brings tools here, with progress.
+async fn bring(
+    chosen: Vec<Chosen>,
+    offline: bool,
+    (session, journal): (&Session, &Arc<Journal>),
+    interrupt: &Interrupt,
+) -> Result<Installed, Failure> {
+    let provisioner = session.provisioner(offline)?;
+    for chosen in &chosen {
+        let tool = chosen.tool.id().clone();
+        journal.tell(assay_model::EventKind::ToolPlanned { tool });
+    }
+    let woken = chosen.into_iter().map(|chosen| Woken { chosen, matched: Vec::new() }).collect();
+    let prepared = prepare(&provisioner, woken, journal, interrupt).await;
+    Ok(Installed { ready: prepared.ready, not_run: prepared.not_run })
+}
+
+fn list(catalogue: &Catalogue, as_json: bool, session: &Session) -> Outcome {
+    let journal = Arc::new(Journal::silent());
+    let all: Vec<Chosen> = catalogue.iter().cloned().map(Chosen::plain).collect();
+    let installed = session
+        .block_on(async |interrupt| bring(all, true, (session, &journal), &interrupt).await)?;
+    let mut lines: Vec<Line> = installed
+        .ready
+        .into_iter()
+        .map(|ready| Line { chosen: ready.chosen, state: "installed".to_owned(), more: None })
+        .collect();
+    for run in installed.not_run {
+        let tool = catalogue.get(run.tool.as_str()).expect("`bring` gives back what it was given");
+        let needs_network = tool.declaration().network;
+        let state = if needs_network { "with the network" } else { "not installed" };
+        let chosen = Chosen::plain(Arc::clone(tool));
+        lines.push(Line { chosen, state: state.to_owned(), more: run.reason });
+    }
+    lines.sort_by(|a, b| a.chosen.tool.id().cmp(b.chosen.tool.id()));
+    if as_json {
+        let tools: Vec<_> = lines.iter().map(line_json).collect();
+        session.print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"))?;
+    } else {
+        let rows: Vec<Vec<String>> = lines.iter().map(line_row).collect();
+        let headers = ["tool", "version", "looks for", "profile", "state"];
+        session.print(&table(&headers, &rows, session.width()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn line_row(line: &Line) -> Vec<String> {
+    let says = line.chosen.tool.declaration();
+    vec![
+        line.chosen.tool.id().to_string(),
+        line.chosen.tool.version().unwrap_or("your own").to_owned(),
+        if says.summary.is_empty() { says.kind.to_string() } else { says.summary.clone() },
+        says.profile.map_or("by name", Profile::as_str).to_owned(),
+        line.state.clone(),
+    ]
+}
+
+fn line_json(line: &Line) -> serde_json::Value {
+    let tool = &line.chosen.tool;
+    let says = tool.declaration();
+    json!({
+        "tool": tool.id(), "title": says.title, "summary": says.summary, "version": tool.version(),
+        "homepage": says.homepage, "kind": says.kind, "also": says.also, "profile": says.profile,
+        "inputs": says.inputs, "network": says.network, "optional": says.optional,
+        "options": says.options, "aliases": says.aliases, "state": line.state, "reason": line.more,
+    })
+}
+
+fn install(chosen: Vec<Chosen>, offline: bool, session: &Session) -> Outcome {
+    let journal = journal(session);
+    let installed = session
+        .block_on(async |interrupt| bring(chosen, offline, (session, &journal), &interrupt).await);
+    journal.finish();
+    let installed = installed?;
+    let mut rows = Vec::new();
+    for ready in &installed.ready {
+        let id = ready.chosen.tool.id().to_string();
+        rows.push(vec![id, ready.installation.version.clone(), "installed".to_owned()]);
+    }
+    let mut missing = 0;
+    for run in &installed.not_run {
+        missing += u32::from(run.required);
+        rows.push(vec![run.tool.to_string(), String::new(), why(run)]);
+    }
+    rows.sort();
+    session.print(&table(&["tool", "version", "state"], &rows, session.width()))?;
+    Ok(if missing == 0 { Exit::Done } else { Exit::Incomplete })
+}
+
+fn why(run: &ToolRun) -> String {
+    let reason = run.reason.as_deref().unwrap_or("it is not there");
+    match &run.mend {
+        Some(mend) => format!("{}: {reason} ({mend})", run.status),
+        None => format!("{}: {reason}", run.status),
+    }
+}
+
+fn check(chosen: Vec<Chosen>, offline: bool, as_json: bool, session: &Session) -> Outcome {
+    let journal = journal(session);
+    let shown = session.block_on(async |interrupt| {
+        let installed = bring(chosen, offline, (session, &journal), &interrupt).await?;
+        let workplace = Arc::new(Workplace::new()?);
+        let cache = session.provisioner(offline)?.settings().cache.clone();
+        let engine = Engine {
+            limits: Limits {
+                slots: host::cpus(),
+                whole: Duration::MAX,
+                lines: 0,
+                durations: Durations::default(),
+            },
+            bench: Bench::new(&cache, Arc::clone(&workplace)),
+            journal: &journal,
+            workplace: &workplace,
+            interrupt: &interrupt,
+        };
+        let (showings, stopped) = engine.showings(installed.ready, Memory::Ignored).await;
+        if stopped.is_some() {
+            return Err(Failure::stopped(stopped));
+        }
+        Ok((showings, installed.not_run))
+    });
+    journal.finish();
+    let (showings, not_run) = shown?;
+    let mut failed = 0;
+    let mut rows: Vec<[String; 4]> = Vec::new();
+    for (ready, showing) in showings {
+        let (state, more) = match showing {
+            Showing::Passed => ("ok", String::new()),
+            Showing::Undecided { why } => ("not proven", why),
+            Showing::Failed { why } => {
+                failed += 1;
+                (ToolStatus::Untrusted.as_str(), why)
+            }
+        };
+        let id = ready.chosen.tool.id().to_string();
+        rows.push([id, ready.installation.version.clone(), state.to_owned(), more]);
+    }
+    for run in not_run {
+        failed += u32::from(run.required && run.status != ToolStatus::Ok);
+        rows.push([run.tool.to_string(), String::new(), run.status.to_string(), why(&run)]);
+    }
+    rows.sort();
+    if as_json {
+        let keys = ["tool", "version", "state", "reason"];
+        let tools: Vec<serde_json::Map<String, serde_json::Value>> = rows
+            .iter()
+            .map(|row| {
+                keys.iter().map(|k| (*k).to_owned()).zip(row.iter().map(|v| json!(v))).collect()
+            })
+            .collect();
+        session.print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"))?;
+    } else {
+        let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
+        session.print(&table(&["tool", "version", "state", "why"], &rows, session.width()))?;
+        let isolation = assay_exec::describe_isolation().join(", ");
+        session.print(&format!("\nin force on this machine: {isolation}\n"))?;
+    }
+    Ok(if failed == 0 { Exit::Done } else { Exit::Incomplete })
+}
+
+fn prune(catalogue: &Catalogue, session: &Session) -> Outcome {
+    let journal = Arc::new(Journal::silent());
+    let all: Vec<Chosen> = catalogue.iter().cloned().map(Chosen::plain).collect();
+    let used = session
+        .block_on(async |interrupt| bring(all, true, (session, &journal), &interrupt).await)?;
+    let keep: Vec<Digest> = used.ready.into_iter().map(|ready| ready.installation.digest).collect();
+    let pruned = session
+        .provisioner(true)?
+        .prune(&keep)
+        .map_err(|error| Failure::usage(error.to_string()).maybe_hint(error.hint()))?;
+    let freed = pruned.bytes.div_ceil(1 << 20);
+    session.print(&format!("{} installations removed, {freed} MiB\n", pruned.removed.len()))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,297 @@
+//! Everything that an analysis was told, checked: the app, the tools, the rules, the limits.
+
+use crate::{cli, failure::Failure, host, target, target::Target};
+use assay_config::{Config, Kinds, Loaded, Loader, Sandbox};
+use assay_model::{AppRef, Observation, Severity, ToolRun, ToolStatus};
+use assay_report::{IgnoreRule, SeverityRule};
+use assay_tools::{Catalogue, Optional, SECURITY_KINDS, Selection, Settings, Tool, select};
+use globset::{GlobSet, GlobSetBuilder};
+use serde_json::Value;
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
+
+/// A checked request for one analysis.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) app: AppRef,
+    pub(crate) path: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) from_project: Vec<String>,
+    pub(crate) chosen: Vec<Chosen>,
+    pub(crate) ignores: Vec<IgnoreRule>,
+    pub(crate) severities: Vec<SeverityRule>,
+    pub(crate) no_ignore: bool,
+    pub(crate) jobs: u32,
+    /// Things to say at the beginning.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A tool of this analysis, with what the user set about it.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    pub(crate) tool: Arc<Tool>,
+    pub(crate) required: bool,
+    pub(crate) note: Option<String>,
+    pub(crate) settings: Settings,
+    pub(crate) timeout: Duration,
+    ignored_rules: GlobSet,
+}
+
+// === impl Setup ===
+
+impl Setup {
+    /// Checks what `assay analyze` was told.
+    pub(crate) fn of(analyze: &cli::Analyze, global: &cli::Global) -> Result<Self, Failure> {
+        let mut loader = loader(global)?;
+        loader.flags.extend(flags_of(analyze));
+        loader.trust_project = analyze.trust_project;
+        let (loaded, target) = match analyze.app.as_slice() {
+            [path] => {
+                let target = target::of_path(path.as_ref())?;
+                loader.app = Some(target.path.clone());
+                (loader.check()?, target)
+            }
+            words => {
+                let roots = loader.check()?.config.source_roots;
+                let target = target::of_model(words, &roots)?;
+                (for_model_app(&mut loader, &target)?, target)
+            }
+        };
+        let catalogue = catalogue(&loaded.config)?;
+        Self::checked(loaded, target, &catalogue)
+    }
+
+    fn checked(loaded: Loaded, target: Target, catalogue: &Catalogue) -> Result<Self, Failure> {
+        let config = loaded.config;
+        if config.sandbox == Sandbox::Strict {
+            return Err(Failure::usage("this version has no sandbox to be strict about").hint(
+                "use `--sandbox auto`: tools run as process groups with a clean environment",
+            ));
+        }
+        let mut warnings = Vec::new();
+        if config.sandbox == Sandbox::Off {
+            warnings.push("the sandbox is off: tools run as ordinary child processes".to_owned());
+        }
+        let chosen = chosen(&config, catalogue, &mut warnings)?;
+        let (ignores, severities) = rules(&config)?;
+        let jobs = config.jobs.map_or_else(host::cpus, std::num::NonZeroU32::get);
+        let no_ignore = config.no_ignore || target.is_model_app;
+        Ok(Self {
+            app: target.app,
+            path: target.path,
+            from_project: loaded.from_project,
+            chosen,
+            ignores,
+            severities,
+            no_ignore,
+            jobs,
+            warnings,
+            config,
+        })
+    }
+}
+
+/// Begins the layers of configuration with what every command has.
+pub(crate) fn loader(global: &cli::Global) -> Result<Loader, Failure> {
+    let working_dir = env::current_dir()
+        .map_err(|error| Failure::usage("the working directory is gone").because(error))?;
+    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".config"));
+    let user_dir =
+        env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let mut flags = Vec::new();
+    for assignment in &global.set {
+        let (key, text) = assignment.split_once('=').ok_or_else(|| {
+            Failure::usage(format!("`--set {assignment}` has no `=`"))
+                .hint("write `--set settings.ruff.timeout=10s`")
+        })?;
+        flags.push((key.trim().to_owned(), value_of(text), format!("--set {key}")));
+    }
+    Ok(Loader {
+        working_dir,
+        user_dir: user_dir.or(home),
+        named: global.config.clone(),
+        variables: env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        flags,
+        ..Loader::default()
+    })
+}
+
+/// Reads the value of `--set` as TOML where it is TOML, and as text where it is not.
+fn value_of(text: &str) -> Value {
+    let table = format!("value = {text}").parse::<toml::Table>().ok();
+    let parsed = table.and_then(|table| serde_json::to_value(table.get("value")?).ok());
+    parsed.filter(|value| !value.is_object()).unwrap_or_else(|| Value::from(text))
+}
+
+/// Nothing inside the app of a model is read as configuration, whatever the working directory is.
+fn for_model_app(loader: &mut Loader, target: &Target) -> Result<Loaded, Failure> {
+    if loader.working_dir.starts_with(&target.path)
+        && let Some(outside) = target.path.parent()
+    {
+        loader.working_dir = outside.to_owned();
+    }
+    loader.app = Some(target.path.clone());
+    Ok(loader.check()?)
+}
+
+fn flags_of(analyze: &cli::Analyze) -> Vec<(String, Value, String)> {
+    let text = |value: &Option<String>| value.clone().map(Value::from);
+    let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(values.to_vec()));
+    let switch = |on: bool| on.then(|| Value::from(true));
+    let output = analyze.output.as_ref().map(|dir| Value::from(dir.display().to_string()));
+    let all = [
+        ("kinds", list(&analyze.kind), "--kind"),
+        ("profile", text(&analyze.profile), "--profile"),
+        ("tools", list(&analyze.tools), "--tools"),
+        ("timeout", text(&analyze.timeout), "--timeout"),
+        ("jobs", analyze.jobs.map(Value::from), "--jobs"),
+        ("offline", switch(analyze.offline), "--offline"),
+        ("sandbox", text(&analyze.sandbox), "--sandbox"),
+        ("no-ignore", switch(analyze.no_ignore), "--no-ignore"),
+        ("output", output, "--output"),
+        ("fail-on", text(&analyze.fail_on), "--fail-on"),
+        ("allow-incomplete", switch(analyze.allow_incomplete), "--allow-incomplete"),
+        ("require-all", switch(analyze.require_all), "--require-all"),
+        ("exit-zero", switch(analyze.exit_zero), "--exit-zero"),
+        ("ignore-suppressions", switch(analyze.ignore_suppressions), "--ignore-suppressions"),
+    ];
+    let given = all.into_iter().filter_map(|(key, value, flag)| Some((key, value?, flag)));
+    given.map(|(key, value, flag)| (key.to_owned(), value, flag.to_owned())).collect()
+}
+
+/// All tools: those that are shipped, and the user's own.
+pub(crate) fn catalogue(config: &Config) -> Result<Catalogue, Failure> {
+    let mut catalogue = Catalogue::shipped()
+        .map_err(|error| Failure::usage("the shipped catalogue is broken").because(error))?;
+    for (id, says) in &config.own_tools {
+        catalogue.add(id, says.clone()).map_err(|error| {
+            Failure::usage(format!("`tool.{id}` cannot be used")).because(error)
+        })?;
+    }
+    Ok(catalogue)
+}
+
+fn chosen(
+    config: &Config,
+    catalogue: &Catalogue,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Chosen>, Failure> {
+    let kinds = match config.kinds {
+        Kinds::Static => Vec::new(),
+        Kinds::Security => SECURITY_KINDS.to_vec(),
+    };
+    let optional = if config.require_all { Optional::Required } else { Optional::MayLack };
+    let named = config.tools.clone();
+    let selection = Selection { profile: config.profile, kinds, named, optional };
+    let selected = select(catalogue, &selection).map_err(|errors| {
+        let words: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let hints: Vec<String> =
+            errors.iter().filter_map(assay_tools::ResolveError::hint).collect();
+        Failure::usage(words.join("; "))
+            .maybe_hint((!hints.is_empty()).then(|| hints.join("; ")))
+            .or_hint("see `assay tools list`")
+    })?;
+    for name in config.settings.keys().filter(|name| catalogue.get(name).is_none()) {
+        let hint = catalogue.resolve(name).err().and_then(|error| error.hint());
+        return Err(Failure::usage(format!("`settings.{name}` is about no tool that there is"))
+            .maybe_hint(hint)
+            .or_hint("see `assay tools list`"));
+    }
+    let mut chosen = Vec::new();
+    for selected in selected {
+        let id = selected.tool.id().as_str();
+        let set = config.settings.get(id).cloned().unwrap_or_default();
+        if set.enabled == Some(false) && config.tools.is_empty() {
+            warnings.push(format!("`{id}` is switched off by the configuration"));
+            continue;
+        }
+        let settings = selected.tool.settings(&set.options).map_err(|error| {
+            Failure::usage(error.to_string())
+                .hint(format!("see `assay tools list --json` for what `{id}` takes"))
+        })?;
+        chosen.push(Chosen {
+            required: selected.required,
+            note: selected.note,
+            settings,
+            timeout: set.timeout.unwrap_or_else(|| selected.tool.timeout()),
+            ignored_rules: globs(&set.ignore_rules)?,
+            tool: selected.tool,
+        });
+    }
+    Ok(chosen)
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, Failure> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = globset::Glob::new(pattern)
+            .map_err(|error| Failure::usage(format!("`{pattern}` is no pattern")).because(error))?;
+        set.add(glob);
+    }
+    set.build().map_err(|error| Failure::usage("the patterns are too many").because(error))
+}
+
+/// The user's rules about findings: `[[ignore]]`, `[severity]` and severities of single tools.
+fn rules(config: &Config) -> Result<(Vec<IgnoreRule>, Vec<SeverityRule>), Failure> {
+    let wrong =
+        |error: assay_report::PatternError| Failure::usage(error.to_string()).because(error.source);
+    let mut ignores = Vec::new();
+    for entry in &config.ignore {
+        let rule = IgnoreRule::new(&entry.rule, entry.path.as_deref(), &entry.reason, entry.until);
+        ignores.push(rule.map_err(wrong)?);
+    }
+    let of_tools = config.settings.iter().flat_map(|(tool, set)| {
+        set.severity.iter().map(move |(rule, severity)| (format!("{tool}:{rule}"), *severity))
+    });
+    // The more special word comes first, since the first that matches wins.
+    let all: Vec<(String, Severity)> = of_tools.chain(config.severity.clone()).collect();
+    let mut severities = Vec::new();
+    for (rule, severity) in all {
+        severities.push(SeverityRule::new(&rule, severity).map_err(wrong)?);
+    }
+    Ok((ignores, severities))
+}
+
+// === impl Chosen ===
+
+impl Chosen {
+    /// A tool on its own, with nothing set: for `assay tools`.
+    pub(crate) fn plain(tool: Arc<Tool>) -> Self {
+        Self {
+            required: true,
+            note: None,
+            settings: Settings::default(),
+            timeout: tool.timeout(),
+            ignored_rules: GlobSet::empty(),
+            tool,
+        }
+    }
+
+    /// Begins the report's entry on this tool.
+    pub(crate) fn not_run(&self, status: ToolStatus) -> ToolRun {
+        let mut run = ToolRun::not_run(self.tool.id().clone(), status, self.required);
+        run.version = self.tool.version().map(str::to_owned);
+        run.notes.extend(self.note.clone());
+        run.notes.extend(self.tool.declaration().note.clone());
+        if !self.settings.names.is_empty() {
+            run.notes.push(format!("set by the user: {}", self.settings.names.join(", ")));
+        }
+        run
+    }
+
+    /// Drops what the user does not want to hear of, and says how much that was.
+    pub(crate) fn without_ignored_rules(
+        &self,
+        observations: Vec<Observation>,
+        notes: &mut Vec<String>,
+    ) -> Vec<Observation> {
+        let before = observations.len();
+        let wanted = |seen: &Observation| !self.ignored_rules.is_match(seen.rule.as_str());
+        let kept: Vec<Observation> = observations.into_iter().filter(wanted).collect();
+        if kept.len() < before {
+            notes.push(format!("{} findings dropped by `ignore-rules`", before - kept.len()));
+        }
+        kept
+    }
+}
