@@ -42,6 +42,14 @@ fn the_newest_comes_first_from_all_places_and_running_ones_are_among_them() {
 }
 
 #[test]
+fn a_folder_that_is_written_is_running_even_if_an_old_manifest_lies_in_it() {
+    let (_here, root, dirs) = three();
+    let (folder, _log) = root.create(&info(9, path_app()), None).unwrap();
+    fs::copy(dirs[0].join("manifest.json"), folder.dir().join("manifest.json")).unwrap();
+    assert_eq!(Entry::open(folder.dir()).unwrap().state, TaskState::Running);
+}
+
+#[test]
 fn broken_and_foreign_folders_hide_nothing() {
     let (here, root, dirs) = three();
     let results = here.path().join(".assay/results");
@@ -185,6 +193,7 @@ fn pruning_spares_running_ones_what_is_behind_links_and_what_the_user_named() {
     roots.push(named.clone());
     let pruned = prune(&roots, plan(Some(0), None), Pruning::Remove);
     assert_eq!(pruned.removed.len(), 3, "{pruned:?}");
+    assert!(pruned.failed.is_empty(), "a running one is not even tried: {pruned:?}");
     assert!(running.dir().exists() && named.exists() && away.path().join("precious").exists());
 }
 
