@@ -1,7 +1,8 @@
 //! Which advisory on which package a dependency finding is about.
 //!
 //! Owns the reading of ids and package names out of what tools say. Databases name one advisory
-//! differently (PYSEC, GHSA, CVE); where a tool mentions several, the best known one stands for all.
+//! differently (PYSEC, GHSA, CVE): where a rule or link names several, the best known one counts.
+//! Aliases that no tool mentions are not known here; the catalogue prefers CVE as the rule's name.
 
 use assay_model::Observation;
 
@@ -9,20 +10,30 @@ use assay_model::Observation;
 const SCHEMES: &[&str] = &["CVE-", "GHSA-", "PYSEC-", "RUSTSEC-", "SNYK-"];
 
 /// The advisory's id in upper case, or the rule's name where no id is seen.
+///
+/// A message may name other advisories too ("an incomplete fix of CVE-…"), so it is asked last and
+/// only believed if it names one.
 pub(crate) fn advisory(observation: &Observation) -> String {
-    let said = [
-        observation.rule.as_str(),
-        &observation.defect,
-        &observation.message,
-        observation.help.as_deref().unwrap_or(""),
-    ];
-    let ids = || said.iter().flat_map(|text| words(text));
-    SCHEMES
-        .iter()
-        .find_map(|scheme| {
-            ids().filter(|word| has_scheme(word, scheme)).map(str::to_uppercase).min()
+    let named =
+        [observation.rule.as_str(), &observation.defect, observation.help.as_deref().unwrap_or("")];
+    let best = |text: &str| {
+        SCHEMES.iter().find_map(|scheme| {
+            words(text).filter(|word| has_scheme(word, scheme)).map(str::to_uppercase).min()
         })
+    };
+    named
+        .into_iter()
+        .find_map(best)
+        .or_else(|| only(&observation.message))
         .unwrap_or_else(|| observation.rule.as_str().to_owned())
+}
+
+/// The one advisory that a text names.
+fn only(text: &str) -> Option<String> {
+    let is_id = |word: &&str| SCHEMES.iter().any(|scheme| has_scheme(word, scheme));
+    let mut ids = words(text).filter(is_id).map(str::to_uppercase);
+    let first = ids.next()?;
+    ids.all(|id| id == first).then_some(first)
 }
 
 /// The package's name, from the line of the manifest or from the message; empty where neither
@@ -58,8 +69,18 @@ fn requirement(line: &str) -> Option<&str> {
     (named && name.chars().any(char::is_alphabetic)).then_some(name)
 }
 
-/// `flask==0.12`, `lodash@4.17.0` or a name in quotes, anywhere in a message.
+/// `flask 0.12: …` at the start of a message; `flask==0.12`, `lodash@4.17.0` or a name in quotes
+/// anywhere in it.
 fn pinned(message: &str) -> Option<&str> {
+    let mut words = message.split_whitespace();
+    if let (Some(name), Some(version)) = (words.next(), words.next())
+        && version.starts_with(|c: char| {
+            c.is_ascii_digit() || matches!(c, '<' | '>' | '=' | '~' | '^' | '*')
+        })
+        && name.chars().all(is_package)
+    {
+        return Some(name);
+    }
     let pinned = message.split_whitespace().find_map(|word| {
         let word = word.trim_matches(|c: char| !is_package(c));
         let (name, version) = word.split_once("==").or_else(|| {
@@ -100,10 +121,18 @@ mod tests {
 
     #[test]
     fn a_package_is_read_from_a_message() {
+        assert_eq!(pinned("flask 0.12: PYSEC-2018-66"), Some("flask"));
+        assert_eq!(pinned("lodash <4.17.21: Prototype Pollution"), Some("lodash"));
         assert_eq!(pinned("jinja2==2.10 has a hole"), Some("jinja2"));
         assert_eq!(pinned("found @types/node@1.2.3 (high)"), Some("@types/node"));
         assert_eq!(pinned("`minimist` is old"), Some("minimist"));
         assert_eq!(pinned("mail me@example.org"), None);
+    }
+
+    #[test]
+    fn a_message_with_two_ids_names_none() {
+        assert_eq!(only("see GHSA-1-a, ghsa-1-a"), Some("GHSA-1-A".to_owned()));
+        assert_eq!(only("CVE-2020-2: incomplete fix of CVE-2020-1"), None);
     }
 
     #[test]

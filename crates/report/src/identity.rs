@@ -38,7 +38,7 @@ pub fn fingerprint(observation: &Observation, source: &dyn SourceText) -> Finger
 /// this is equal.
 pub(crate) fn class(observation: &Observation) -> Cow<'_, str> {
     match observation.kind {
-        Kind::Secret => "secret".into(),
+        Kind::Secret if secrets::is_about_a_secret(observation) => "secret".into(),
         Kind::Dependency => format!("dependency:{}", advisory::advisory(observation)).into(),
         Kind::Complexity if measures_a_function(observation) => "complexity".into(),
         _ => observation.defect.as_str().into(),
@@ -67,7 +67,7 @@ fn context(observation: &Observation, lines: Option<&Lines>) -> Context {
     let Some((line, lines, text)) = at else {
         return Context { around: String::new(), text: without_place(observation) };
     };
-    if class(observation) == "complexity" {
+    if observation.kind == Kind::Complexity {
         let measured = lines.measured(line).map(|(line, name)| (line, name.to_owned()));
         let (line, name) =
             measured.unwrap_or_else(|| (line, lines.around(line).unwrap_or_default().to_owned()));

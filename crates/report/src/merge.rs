@@ -7,7 +7,7 @@
 //! one tool says twice in the same words is said once.
 
 use crate::{advisory, identity, lines::Lines, owasp};
-use assay_model::{Finding, Location, Observation, Sighting, Suppression};
+use assay_model::{Finding, Kind, Location, Observation, Sighting, Suppression};
 use std::cmp::{Ordering, Reverse};
 
 /// A region of a whole function would swallow every defect in it: only its first lines count.
@@ -85,7 +85,8 @@ impl Placed {
         } else {
             String::new()
         };
-        let anchor = lines.filter(|_| first > 0).map(|lines| anchor(lines, &class, first));
+        let anchor =
+            lines.filter(|_| first > 0).map(|lines| anchor(lines, observation.kind, first));
         Self {
             class,
             first,
@@ -167,10 +168,10 @@ impl Placed {
 }
 
 /// The line that stands for the place: of the measured function, else of the statement.
-fn anchor(lines: &Lines, class: &str, line: u32) -> u32 {
+fn anchor(lines: &Lines, kind: Kind, line: u32) -> u32 {
     let at = line as usize;
     let anchor = match lines.measured(at) {
-        Some((opened, _)) if class == "complexity" => opened,
+        Some((opened, _)) if kind == Kind::Complexity => opened,
         _ => lines.statement(at).0,
     };
     u32::try_from(anchor).unwrap_or(line)

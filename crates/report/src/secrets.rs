@@ -26,7 +26,8 @@ pub(crate) struct Masked {
 
 /// Returns whether the observation says that its line holds a credential.
 pub(crate) fn is_about_a_secret(observation: &Observation) -> bool {
-    observation.kind == Kind::Secret
+    // `COPY .env` is about a secret that is somewhere else: there is nothing to hide on its line.
+    (observation.kind == Kind::Secret && observation.defect != "secret-in-image")
         || observation.defect.starts_with("hardcoded-")
         || observation.cwe.iter().any(|number| HARDCODED.contains(number))
 }
@@ -53,10 +54,10 @@ pub(crate) fn mask(line: &str, region: Option<Region>) -> Masked {
 pub(crate) fn mask_suspects(line: &str) -> String {
     let mut spans = tokens(line);
     spans.extend(user_info(line));
-    if speaks_of_secrets(line) {
+    if line.contains(['"', '\'', '`']) && speaks_of_secrets(line) {
         spans.extend(quoted(line));
     }
-    replace(line, spans).line
+    if spans.is_empty() { line.to_owned() } else { replace(line, spans).line }
 }
 
 fn speaks_of_secrets(line: &str) -> bool {
@@ -170,7 +171,7 @@ fn tokens(line: &str) -> Vec<Range<usize>> {
             start.get_or_insert(at);
         } else if let Some(start) = start.take() {
             let text = &line[start..at];
-            if is_token(text) {
+            if text.len() >= TOKEN_MIN && is_token(text) {
                 spans.push(start..at);
             }
         }
@@ -183,9 +184,7 @@ fn is_token(text: &str) -> bool {
     let count = |is: fn(&u8) -> bool| text.bytes().filter(is).count();
     let digits = count(u8::is_ascii_digit);
     let capitals_alone = count(u8::is_ascii_lowercase) == 0 && !text.contains(['_', '-', '/']);
-    text.len() >= TOKEN_MIN
-        && count(u8::is_ascii_alphabetic) >= 2
-        && (digits >= 3 || (digits >= 1 && capitals_alone))
+    count(u8::is_ascii_alphabetic) >= 2 && (digits >= 3 || (digits >= 1 && capitals_alone))
 }
 
 /// The bytes of a region that lies on one line and says where it ends.

@@ -81,7 +81,7 @@ fn an_advisory_is_one_finding_wherever_it_was_read() {
         it
     };
     let all = vec![
-        advisory("pip-audit", "PYSEC-2018-66", "flask==0.12 has CVE-2018-1000656", None),
+        advisory("pip-audit", "CVE-2018-1000656", "flask 0.12: PYSEC-2018-66", None),
         advisory("safety-db", "CVE-2018-1000656", "old", Some(1)),
         advisory("safety-db", "CVE-2019-1010083", "old", Some(1)),
     ];
@@ -90,6 +90,15 @@ fn an_advisory_is_one_finding_wherever_it_was_read() {
     let merged = findings.iter().find(|it| it.sightings.len() == 2).unwrap();
     assert_eq!(merged.location.as_ref().unwrap().shown(), "requirements.txt:1");
     assert_eq!(merged.owasp, ["A06:2021"]);
+}
+
+#[test]
+fn what_is_about_a_secret_elsewhere_is_shown() {
+    let files = Files::of(&[("Dockerfile", "FROM x\nCOPY .env /app\n")]);
+    let mut one = seen("semgrep", "env", "secret-in-image", ("Dockerfile", 2));
+    one.kind = Kind::Secret;
+    let findings = build(vec![one], &files, &Rules::none(today())).findings;
+    assert_eq!(findings[0].snippet.as_ref().unwrap().lines[1], "COPY .env /app");
 }
 
 #[test]
