@@ -2,7 +2,9 @@
 //! itself. Only names are decided here; the texts are embedded by `include_str!`.
 
 use std::{
-    env, fs, io,
+    env,
+    fmt::Write as _,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -50,12 +52,11 @@ fn files(root: &Path, folder: &str, ext: &str) -> io::Result<Vec<PathBuf>> {
 
 /// Writes one table of names (relative to `base`) and embedded texts.
 fn list(name: &str, files: &[PathBuf], base: &Path) -> String {
-    let rows: String = files
-        .iter()
-        .map(|path| {
-            let relative = path.strip_prefix(base).unwrap_or(path).display().to_string();
-            format!("    ({relative:?}, include_str!({:?})),\n", path.display().to_string())
-        })
-        .collect();
+    let mut rows = String::new();
+    for path in files {
+        let relative = path.strip_prefix(base).unwrap_or(path).display().to_string();
+        let full = path.display().to_string();
+        let _ = writeln!(rows, "    ({relative:?}, include_str!({full:?})),");
+    }
     format!("pub(crate) static {name}: &[(&str, &str)] = &[\n{rows}];\n")
 }

@@ -67,6 +67,15 @@ fn peak_kib() -> u64 {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
+/// Milliseconds of CPU that this process has used: wall time says little on a machine that others
+/// use as well.
+fn cpu_ms() -> u64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    // utime and stime, in hundredths of a second.
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum::<u64>() * 10
+}
+
 fn read_document(text: &[u8]) -> u64 {
     let says: ToolDeclaration = toml::from_str(ROW).expect("the row above is sound");
     let mut catalogue = Catalogue::default();
@@ -92,12 +101,12 @@ fn read_document(text: &[u8]) -> u64 {
 fn sarif(criterion: &mut Criterion) {
     let text = document(BYTES);
     let before = peak_kib();
+    let cpu = cpu_ms();
     let observations = read_document(text.as_bytes());
-    let megabytes = text.len() / 1_000_000;
-    println!(
-        "{megabytes} MB, {observations} results, {} KiB above the document",
-        peak_kib() - before
-    );
+    let cpu = (cpu_ms() - cpu).max(10);
+    let (megabytes, memory) = (text.len() / 1_000_000, peak_kib() - before);
+    println!("{megabytes} MB, {observations} results, {memory} KiB above the document");
+    println!("{cpu} ms of CPU: {} MB per second of CPU", text.len() as u64 / 1_000 / cpu);
     let mut group = criterion.benchmark_group("sarif");
     group.throughput(Throughput::BytesDecimal(text.len() as u64)).sample_size(10);
     group.bench_function("100 MB", |bencher| bencher.iter(|| read_document(text.as_bytes())));

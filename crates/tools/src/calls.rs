@@ -198,15 +198,13 @@ impl Meaning<'_> {
         while let Some(open) = rest.find('{') {
             out.push_str(&rest[..open]);
             rest = &rest[open..];
-            match rest.find('}').and_then(|close| Some((close, self.value(&rest[1..close])?))) {
-                Some((close, value)) => {
-                    out.push_str(&value);
-                    rest = &rest[close + 1..];
-                }
-                None => {
-                    out.push('{');
-                    rest = &rest[1..];
-                }
+            let known = rest.find('}').and_then(|end| Some((end, self.value(&rest[1..end])?)));
+            if let Some((end, value)) = known {
+                out.push_str(&value);
+                rest = &rest[end + 1..];
+            } else {
+                out.push('{');
+                rest = &rest[1..];
             }
         }
         out.push_str(rest);

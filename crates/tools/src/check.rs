@@ -5,7 +5,7 @@
 
 use crate::{
     calls::{OutputName, PLACEHOLDERS},
-    lookup::CompiledMapping,
+    mapping::CompiledMapping,
     paths::safe_name,
     recipe::Locks,
     suppress::Suppressor,
@@ -65,9 +65,9 @@ pub(crate) fn check(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let id = id.clone();
     Ok(Tool {
-        id,
+        id: id.clone(),
+        says,
         origin,
         inputs,
         output,
@@ -78,7 +78,6 @@ pub(crate) fn check(
         suppressors,
         mapping,
         locks,
-        says,
     })
 }
 
@@ -219,14 +218,15 @@ impl Check<'_> {
         match self.says.output.from.as_str() {
             "stdout" => OutputName::Stdout,
             "stderr" => OutputName::Stderr,
-            from => match from.strip_prefix("file:").filter(|name| safe_name(name)) {
-                Some(name) => OutputName::File(name.to_owned()),
-                None => {
-                    let mend = "`stdout`, `stderr` or `file:NAME` for a file in `{scratch}`";
-                    self.fault("output.from", format!("`{from}` is no stream"), mend);
-                    OutputName::Stdout
+            from => {
+                let name = from.strip_prefix("file:").filter(|name| safe_name(name));
+                if let Some(name) = name {
+                    return OutputName::File(name.to_owned());
                 }
-            },
+                let mend = "`stdout`, `stderr` or `file:NAME` for a file in `{scratch}`";
+                self.fault("output.from", format!("`{from}` is no stream"), mend);
+                OutputName::Stdout
+            }
         }
     }
 

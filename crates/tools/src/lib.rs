@@ -26,7 +26,9 @@ mod calls; // placeholders expanded: programs, arguments, folders
 mod catalogue; // all tools by name, and the names they had elsewhere
 mod check; // words to a tool, or every fault at once
 mod defects; // what is wrong, across tools
+mod durations; // how long tools took on the machine they were recorded on
 mod lookup; // where a field of an item is
+mod mapping; // all lookups of one tool
 pub mod native; // analyzers that are part of the binary
 mod paths; // what tools call a file, and whether it may be believed
 mod read; // output to observations
@@ -42,6 +44,7 @@ pub use calls::{Call, OutputSource, Places};
 pub use catalogue::Catalogue;
 pub use check::{CatalogueError, Problem};
 pub use defects::{DefectClass, defect_classes};
+pub use durations::recorded_durations;
 pub use read::{OutputError, ReadContext, Reading};
 pub use recipe::Recipe;
 pub use resolve::{ResolveError, Resolved};

@@ -1,43 +1,7 @@
 //! Where a field of an item is. `model::Mapping` says what the words mean.
 
-use crate::check::Problem;
-use assay_model::{Format, Mapping};
-use regex::Regex;
 use serde_json::Value;
 use std::borrow::Cow;
-
-/// A mapping whose lookups are taken apart once, not once an item.
-#[derive(Debug)]
-pub(crate) struct CompiledMapping {
-    pub items: Route,
-    pub pattern: Option<Regex>,
-    pub ignore_lines: regex::RegexSet,
-    pub header: bool,
-    pub only: Vec<(Lookup, Vec<String>)>,
-    pub above: Vec<(Lookup, f64)>,
-    pub rule: Lookup,
-    pub message: Lookup,
-    pub path: Option<Lookup>,
-    pub line: Option<Lookup>,
-    pub column: Option<Lookup>,
-    pub end_line: Option<Lookup>,
-    pub end_column: Option<Lookup>,
-    pub columns_from_zero: bool,
-    pub severity: Option<Lookup>,
-    pub security_severity: Option<Lookup>,
-    pub kind: Option<Lookup>,
-    pub confidence: Option<Lookup>,
-    pub cwe: Option<Lookup>,
-    pub help: Option<Lookup>,
-    pub version: Option<Lookup>,
-    pub files_scanned: Option<Route>,
-    pub files_failed: Option<Route>,
-    pub files_failed_if: Option<Lookup>,
-    pub notes: Option<Route>,
-    pub required: Vec<Vec<String>>,
-    /// Items that are no objects are asked for.
-    pub takes_scalars: bool,
-}
 
 /// The way to many values: `results.*.messages.*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,21 +19,21 @@ pub(crate) enum Step {
 pub(crate) struct Lookup(Vec<Alternative>);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Alternative {
+pub(crate) enum Alternative {
     Literal(String),
     Place(Place),
     Template(Vec<Piece>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Key,
     Itself,
     Path(Vec<String>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Piece {
+pub(crate) enum Piece {
     Text(String),
     Place(Place),
 }
@@ -81,131 +45,6 @@ pub(crate) struct Scope<'a> {
     /// The key that the innermost `*` passed.
     pub key: Option<&'a str>,
     pub outer: Option<&'a Scope<'a>>,
-}
-
-// === impl CompiledMapping ===
-
-impl CompiledMapping {
-    /// Takes the words apart, or tells every one that makes no sense.
-    pub(crate) fn new(map: &Mapping, format: Format) -> Result<Self, Vec<Problem>> {
-        let mut faults = Faults::default();
-        faults.shape(map, format);
-        let pattern = map.pattern.as_ref().and_then(|text| faults.regex("pattern", text));
-        faults.groups(map, pattern.as_ref());
-        let ignore_lines = regex::RegexSet::new(&map.ignore_lines).unwrap_or_else(|error| {
-            faults.add("ignore-lines", error.to_string());
-            regex::RegexSet::empty()
-        });
-        let only = map.only.iter().map(|(k, v)| (faults.lookup("only", k), v.clone())).collect();
-        let above = map.above.iter().map(|(k, v)| (faults.lookup("above", k), *v)).collect();
-        let mapping = Self {
-            items: faults.route("items", &map.items),
-            pattern,
-            ignore_lines,
-            header: map.header,
-            only,
-            above,
-            rule: faults.lookup("rule", &map.rule),
-            message: faults.lookup("message", &map.message),
-            path: faults.optional("path", map.path.as_deref()),
-            line: faults.optional("line", map.line.as_deref()),
-            column: faults.optional("column", map.column.as_deref()),
-            end_line: faults.optional("end-line", map.end_line.as_deref()),
-            end_column: faults.optional("end-column", map.end_column.as_deref()),
-            columns_from_zero: map.columns_from_zero,
-            severity: faults.optional("severity", map.severity.as_deref()),
-            security_severity: faults
-                .optional("security-severity", map.security_severity.as_deref()),
-            kind: faults.optional("kind", map.kind.as_deref()),
-            confidence: faults.optional("confidence", map.confidence.as_deref()),
-            cwe: faults.optional("cwe", map.cwe.as_deref()),
-            help: faults.optional("help", map.help.as_deref()),
-            version: faults.optional("version", map.version.as_deref()),
-            files_scanned: map.files_scanned.as_ref().map(|s| faults.route("files-scanned", s)),
-            files_failed: map.files_failed.as_ref().map(|s| faults.route("files-failed", s)),
-            files_failed_if: faults.optional("files-failed-if", map.files_failed_if.as_deref()),
-            notes: map.notes.as_ref().map(|s| faults.route("notes", s)),
-            required: map.required.iter().map(|s| faults.path("required", s)).collect(),
-            takes_scalars: takes_scalars(map),
-        };
-        if faults.0.is_empty() { Ok(mapping) } else { Err(faults.0) }
-    }
-}
-
-/// Faults of one mapping.
-#[derive(Default)]
-struct Faults(Vec<Problem>);
-
-// === impl Faults ===
-
-impl Faults {
-    fn add(&mut self, key: &str, what: impl Into<String>) {
-        let mend = "see `model::Mapping`".to_owned();
-        self.0.push(Problem { key: format!("output.map.{key}"), what: what.into(), mend });
-    }
-
-    fn shape(&mut self, map: &Mapping, format: Format) {
-        if (map.pattern.is_some()) != (format == Format::Text) {
-            self.add("pattern", "`format = \"text\"` and a pattern belong together");
-        }
-        if map.header && format != Format::Csv {
-            self.add("header", "only CSV has one");
-        }
-        if !map.items.is_empty() && matches!(format, Format::Csv | Format::Text) {
-            self.add("items", "every line is an item");
-        }
-        if !map.ignore_lines.is_empty() && !matches!(format, Format::Text | Format::JsonLines) {
-            self.add("ignore-lines", "this format is not read by lines");
-        }
-    }
-
-    /// A lookup into a pattern names one of its groups.
-    fn groups(&mut self, map: &Mapping, pattern: Option<&Regex>) {
-        let Some(pattern) = pattern else { return };
-        let lookups = [Some(&map.rule), Some(&map.message), map.path.as_ref(), map.line.as_ref()];
-        for text in lookups.into_iter().flatten() {
-            for place in Lookup::parse(text).into_iter().flat_map(|lookup| lookup.paths()) {
-                if !pattern.capture_names().flatten().any(|name| *name == place) {
-                    self.add("pattern", format!("it has no group `{place}`"));
-                }
-            }
-        }
-    }
-
-    fn regex(&mut self, key: &str, text: &str) -> Option<Regex> {
-        match Regex::new(text) {
-            Ok(regex) => Some(regex),
-            Err(error) => {
-                self.add(key, error.to_string());
-                None
-            }
-        }
-    }
-
-    fn lookup(&mut self, key: &str, text: &str) -> Lookup {
-        Lookup::parse(text).unwrap_or_else(|what| {
-            self.add(key, what);
-            Lookup(Vec::new())
-        })
-    }
-
-    fn optional(&mut self, key: &str, text: Option<&str>) -> Option<Lookup> {
-        text.map(|text| self.lookup(key, text))
-    }
-
-    fn route(&mut self, key: &str, text: &str) -> Route {
-        Route::parse(text).unwrap_or_else(|what| {
-            self.add(key, what);
-            Route::default()
-        })
-    }
-
-    fn path(&mut self, key: &str, text: &str) -> Vec<String> {
-        path(text).unwrap_or_else(|what| {
-            self.add(key, what);
-            Vec::new()
-        })
-    }
 }
 
 // === impl Route ===
@@ -238,6 +77,11 @@ impl Route {
 // === impl Lookup ===
 
 impl Lookup {
+    /// Returns one that finds nothing: what stands for a lookup that made no sense.
+    pub(crate) fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("it is empty".to_owned());
@@ -259,7 +103,7 @@ impl Lookup {
     }
 
     /// Returns the first names of all places that it looks at.
-    fn paths(&self) -> Vec<String> {
+    pub(crate) fn first_names(&self) -> Vec<String> {
         let mut found = Vec::new();
         for alternative in &self.0 {
             match alternative {
@@ -276,7 +120,7 @@ impl Lookup {
         found
     }
 
-    fn asks_for_itself(&self) -> bool {
+    pub(crate) fn asks_for_itself(&self) -> bool {
         let itself = |place: &Place| *place == Place::Itself;
         self.0.iter().any(|alternative| match alternative {
             Alternative::Literal(_) => false,
@@ -446,15 +290,10 @@ fn place(text: &str) -> Result<Place, String> {
     }
 }
 
-fn path(text: &str) -> Result<Vec<String>, String> {
+pub(crate) fn path(text: &str) -> Result<Vec<String>, String> {
     let names: Vec<_> = text.split('.').map(str::to_owned).collect();
     if names.iter().any(String::is_empty) {
         return Err(format!("`{text}` is no dotted path"));
     }
     Ok(names)
-}
-
-fn takes_scalars(map: &Mapping) -> bool {
-    let all = [Some(&map.rule), Some(&map.message), map.path.as_ref(), map.line.as_ref()];
-    all.into_iter().flatten().any(|text| Lookup::parse(text).is_ok_and(|l| l.asks_for_itself()))
 }

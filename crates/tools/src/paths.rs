@@ -6,13 +6,18 @@
 use crate::calls::Places;
 use assay_model::SourcePath;
 use camino::Utf8Path;
-use std::borrow::Cow;
+use std::{borrow::Cow, cell::RefCell, collections::HashMap};
+
+/// Answers that are remembered: reports name the same few files again and again.
+const REMEMBERED_MAX: usize = 4_096;
 
 /// Finds the file of the app that a tool means.
 pub(crate) struct Paths<'a> {
     project: &'a str,
     cwd: &'a str,
     is_file: &'a dyn Fn(&SourcePath) -> bool,
+    /// URIs that stood on no base.
+    remembered: RefCell<HashMap<String, Option<SourcePath>>>,
 }
 
 // === impl Paths ===
@@ -24,7 +29,8 @@ impl<'a> Paths<'a> {
         is_file: &'a dyn Fn(&SourcePath) -> bool,
     ) -> Self {
         let project = places.project.as_str().trim_end_matches('/');
-        Self { project, cwd: cwd.as_str().trim_end_matches('/'), is_file }
+        let cwd = cwd.as_str().trim_end_matches('/');
+        Self { project, cwd, is_file, remembered: RefCell::default() }
     }
 
     /// Returns the file that a plain path names; `None` where it leads out of the project.
@@ -46,6 +52,21 @@ impl<'a> Paths<'a> {
 
     /// Returns the file that a URI names, given what it is relative to.
     pub(crate) fn uri(&self, uri: &str, base: Option<&str>) -> Option<SourcePath> {
+        if base.is_some() {
+            return self.find(uri, base);
+        }
+        if let Some(known) = self.remembered.borrow().get(uri) {
+            return known.clone();
+        }
+        let found = self.find(uri, None);
+        let mut remembered = self.remembered.borrow_mut();
+        if remembered.len() < REMEMBERED_MAX {
+            remembered.insert(uri.to_owned(), found.clone());
+        }
+        found
+    }
+
+    fn find(&self, uri: &str, base: Option<&str>) -> Option<SourcePath> {
         let local = local_path(uri)?;
         let full = match base.and_then(local_path) {
             Some(base) if !local.starts_with('/') => {
@@ -115,15 +136,12 @@ fn percent_decoded(text: &str) -> Option<String> {
     while let Some((first, tail)) = rest.split_first() {
         let pair = tail.get(..2).filter(|_| *first == b'%');
         let byte = pair.and_then(|hex| u8::from_str_radix(str::from_utf8(hex).ok()?, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
+        if let Some(byte) = byte {
+            bytes.push(byte);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+            rest = tail;
         }
     }
     String::from_utf8(bytes).ok()

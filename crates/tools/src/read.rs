@@ -17,6 +17,7 @@ mod mapped; // one JSON document, by a mapping
 mod region; // numbers that may be anything, to places that can exist
 mod sarif; // SARIF 2.1.0, streamed
 mod sarif_parts; // the shapes of SARIF that are looked at
+mod sarif_result; // one result, with its rule
 mod sarif_rules; // what a run says about its rules
 mod scanner; // one JSON document, value by value
 

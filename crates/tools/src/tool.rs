@@ -7,7 +7,7 @@ use crate::{
     calls::OutputName,
     defects::{self, DefectClass},
     embedded,
-    lookup::CompiledMapping,
+    mapping::CompiledMapping,
     paths::safe_name,
     recipe::{Locks, Recipe},
     suppress::Suppressor,
@@ -225,7 +225,8 @@ impl Tool {
 
 impl fmt::Debug for Tool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tool").field("id", &self.id).field("origin", &self.origin).finish()
+        let mut shown = f.debug_struct("Tool");
+        shown.field("id", &self.id).field("origin", &self.origin).finish_non_exhaustive()
     }
 }
 

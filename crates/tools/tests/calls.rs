@@ -1,5 +1,7 @@
 //! Which processes a declaration becomes.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
 mod common;
 
 use assay_model::SourcePath;

@@ -5,6 +5,8 @@
 //! the verdict is shown as well. A new file is picked up by itself; `INSTA_UPDATE=always` writes
 //! its snapshot.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
 use assay_model::{Observation, SourcePath, ToolEnd};
 use assay_tools::{CallResult, Catalogue, Places, ReadContext, Settings, Tool, verdict};
 use std::{
@@ -33,7 +35,8 @@ fn outputs() -> Vec<(String, PathBuf)> {
 }
 
 fn shown(observation: &Observation) -> String {
-    let place = observation.location.as_ref().map_or_else(|| "–".to_owned(), |l| l.shown());
+    let place =
+        observation.location.as_ref().map_or_else(|| "–".to_owned(), assay_model::Location::shown);
     let mut line = format!(
         "{place} {} [{}] {} {}",
         observation.severity, observation.rule, observation.kind, observation.defect

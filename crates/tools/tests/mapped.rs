@@ -1,5 +1,7 @@
 //! JSON, JSON lines, CSV, text and CycloneDX through a mapping.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
 mod common;
 
 use assay_model::{Confidence, Severity};
@@ -42,7 +44,7 @@ fn items_are_read_as_the_mapping_says() {
     assert_eq!((seen[0].severity, seen[0].confidence), (Severity::High, Some(Confidence::High)));
     assert_eq!(seen[0].cwe, [79, 89]);
     assert_eq!((seen[1].rule.as_str(), seen[1].message.as_str()), ("2", "worse in own"));
-    let failed: Vec<_> = reading.files_failed.iter().map(|path| path.as_str()).collect();
+    let failed: Vec<_> = reading.files_failed.iter().map(assay_model::SourcePath::as_str).collect();
     assert_eq!(failed, ["b.py", "c.py"]);
     assert_eq!(reading.complaints.len(), 1);
     assert_eq!((reading.files_scanned, reading.version.as_deref()), (Some(2), Some("7")));

@@ -1,5 +1,7 @@
 //! SARIF as tools write it, as the standard allows it, and as nobody should.
 
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
 mod common;
 
 use assay_model::{Kind, Severity, SuppressionKind};

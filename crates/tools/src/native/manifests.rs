@@ -97,16 +97,13 @@ fn logical_lines(text: &str) -> Vec<(u32, String)> {
     let mut open: Option<(u32, String)> = None;
     for (number, line) in (1..).zip(text.trim_start_matches('\u{feff}').lines()) {
         let (start, mut joined) = open.take().unwrap_or((number, String::new()));
-        match line.strip_suffix('\\') {
-            Some(head) => {
-                joined.push_str(head);
-                joined.push(' ');
-                open = Some((start, joined));
-            }
-            None => {
-                joined.push_str(line);
-                lines.push((start, joined));
-            }
+        if let Some(head) = line.strip_suffix('\\') {
+            joined.push_str(head);
+            joined.push(' ');
+            open = Some((start, joined));
+        } else {
+            joined.push_str(line);
+            lines.push((start, joined));
         }
     }
     lines.extend(open);

@@ -26,7 +26,8 @@ const MANIFEST_BYTES_MAX: u64 = 5 << 20;
 /// One known vulnerability.
 #[derive(Clone, Debug, Deserialize)]
 struct Advisory {
-    advisory: String,
+    #[serde(rename = "advisory")]
+    text: String,
     #[serde(default)]
     cve: Option<String>,
     id: String,
@@ -198,7 +199,7 @@ impl Answer {
                     affected,
                     id: advisory.id.clone(),
                     cve: advisory.cve.clone(),
-                    message: advisory.advisory.clone(),
+                    message: advisory.text.clone(),
                 });
             }
         }

@@ -5,7 +5,10 @@ use super::{
     collector::{Collector, cleaned},
     mapped::{mapping, take_item},
 };
-use crate::lookup::{CompiledMapping, Scope, at};
+use crate::{
+    lookup::{Scope, at},
+    mapping::CompiledMapping,
+};
 use serde_json::{Map, Value};
 use std::io::{self, BufRead, Read};
 

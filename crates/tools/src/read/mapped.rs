@@ -10,7 +10,10 @@ use super::{
     region::{Number, region},
     scanner::{Scanner, Shape},
 };
-use crate::lookup::{CompiledMapping, Lookup, Route, Scope, Step, at, walk};
+use crate::{
+    lookup::{Lookup, Route, Scope, Step, at, walk},
+    mapping::CompiledMapping,
+};
 use serde_json::{Map, Value};
 use std::io::BufRead;
 
