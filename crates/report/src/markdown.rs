@@ -13,8 +13,9 @@ use std::io::{self, Write};
 /// The longest message shown; the report has it whole.
 const MESSAGE_CHARS: usize = 200;
 
-/// The longest list of gaps, so that a comment stays postable whatever went wrong.
-const GAPS: usize = 40;
+/// Bytes that the table of gaps and that of findings may take. Escaping makes six of one.
+const GAPS_BYTES: usize = 20_000;
+const FINDINGS_BYTES: usize = 40_000;
 
 /// How much is written.
 #[derive(Clone, Copy, Debug)]
@@ -59,19 +60,15 @@ fn gaps(summary: &Summary<'_>, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "| Did not run | Status | Why | Mend |\n|---|---|---|---|")?;
-    for gap in summary.gaps.iter().take(GAPS) {
+    let rows = summary.gaps.iter().map(|gap| {
         let optional = if gap.required { "" } else { " (optional)" };
         let mend = gap.mend.map(code).unwrap_or_default();
         let why = escaped(&cut(&shown_line(gap.reason), MESSAGE_CHARS));
-        writeln!(
-            out,
-            "| {}{optional} | {} | {why} | {mend} |",
-            escaped(gap.tool.as_str()),
-            gap.status
-        )?;
-    }
-    if summary.gaps.len() > GAPS {
-        writeln!(out, "\nand {} more.", summary.gaps.len() - GAPS)?;
+        format!("| {}{optional} | {} | {why} | {mend} |", escaped(gap.tool.as_str()), gap.status)
+    });
+    let rest = rows_within(rows, GAPS_BYTES, out)?;
+    if rest > 0 {
+        writeln!(out, "\nand {rest} more.")?;
     }
     writeln!(out)
 }
@@ -92,14 +89,32 @@ fn findings(report: &Report, options: MarkdownOptions, out: &mut impl Write) -> 
         return Ok(());
     }
     writeln!(out, "| Severity | Place | Finding | Seen by |\n|---|---|---|---|")?;
-    for finding in open.by_ref().take(options.findings) {
-        row(finding, out)?;
-    }
-    let rest = open.count();
+    let rows = open.by_ref().take(options.findings).map(row);
+    let unwritten = rows_within(rows, FINDINGS_BYTES, out)?;
+    let rest = unwritten + open.count();
     if rest > 0 { writeln!(out, "\n{rest} more are in the report.\n") } else { writeln!(out) }
 }
 
-fn row(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
+/// Writes rows while they fit and returns how many did not.
+fn rows_within(
+    rows: impl Iterator<Item = String>,
+    bytes_max: usize,
+    out: &mut impl Write,
+) -> io::Result<usize> {
+    let (mut room, mut rest) = (bytes_max, 0);
+    for row in rows {
+        // Once one is left out, so are the milder ones after it.
+        if rest > 0 || row.len() >= room {
+            rest += 1;
+            continue;
+        }
+        room -= row.len() + 1;
+        writeln!(out, "{row}")?;
+    }
+    Ok(rest)
+}
+
+fn row(finding: &Finding) -> String {
     let place = match &finding.location {
         None => "the app".to_owned(),
         Some(location) => code(&location.shown()),
@@ -107,8 +122,7 @@ fn row(finding: &Finding, out: &mut impl Write) -> io::Result<()> {
     let mut tools: Vec<&str> = finding.sightings.iter().map(|it| it.tool.as_str()).collect();
     tools.dedup();
     let message = escaped(&cut(&shown_line(&finding.message), MESSAGE_CHARS));
-    writeln!(
-        out,
+    format!(
         "| {} | {place} | {message} <sub>{}</sub> | {} |",
         finding.severity,
         escaped(&cut(&shown_line(&finding.defect), 80)),

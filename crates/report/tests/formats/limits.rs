@@ -1,9 +1,9 @@
 use crate::{
-    sample::{ran, report_of, seen},
+    sample::{ran, report_of, seen, tool},
     schemas::check_sarif,
 };
-use assay_model::{AnalysisOutcome, Observation, Report, Severity};
-use assay_report::{SarifLimits, write_sarif};
+use assay_model::{AnalysisOutcome, Observation, Report, Severity, ToolRun, ToolStatus};
+use assay_report::{MarkdownOptions, SarifLimits, write_markdown, write_sarif};
 use serde_json::Value;
 
 fn sarif(report: &Report, limits: SarifLimits) -> (usize, Value) {
@@ -41,7 +41,28 @@ fn of_sixty_thousand_results_the_worst_five_thousand_are_kept() {
     let bad = results.iter().filter(|it| it["level"] == "error").count();
     assert_eq!(bad, 600, "every bad one is among the kept");
     assert!(notices(run)[0].starts_with("55000 results are left out"), "{:?}", notices(run));
-    check_sarif(&serde_json::to_vec(&value).unwrap());
+}
+
+#[test]
+fn a_comment_fits_whatever_is_in_it() {
+    let mut observations = many(100);
+    for one in &mut observations {
+        one.message = "<".repeat(1000);
+    }
+    let gap = |number: u32| {
+        let mut gap = ToolRun::not_run(tool(&format!("t{number}")), ToolStatus::Failed, true);
+        gap.reason = Some("*".repeat(1000));
+        gap.mend = Some("`".repeat(1000));
+        gap
+    };
+    let report = report_of(observations, (0..100).map(gap).collect(), AnalysisOutcome::Incomplete);
+    let mut out = Vec::new();
+    write_markdown(&report, MarkdownOptions { findings: 100 }, &mut out).unwrap();
+    assert!((30_000..65_536).contains(&out.len()), "{}", out.len());
+    let text = String::from_utf8(out).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| low | <code>src")).count();
+    let rows = rows + text.lines().filter(|line| line.starts_with("| high | <code>src")).count();
+    assert!(text.contains(&format!("\n{} more are in the report", 100 - rows)), "{rows}");
 }
 
 #[test]
@@ -64,6 +85,7 @@ fn a_file_that_is_too_large_loses_excerpts_and_then_its_mildest() {
         "{said:?}"
     );
     assert!(said.iter().any(|it| it.contains("excerpts are left out")), "{said:?}");
+    check_sarif(&serde_json::to_vec(&value).unwrap());
 }
 
 /// Digits without a pattern, from multiplication.
