@@ -8,6 +8,7 @@
 //! of the tool that speaks for it. The structs are our own: `serde-sarif` copies every text into a
 //! tree of some 2 KiB a result, where these borrow from the report and are written as they are made.
 
+mod invocation; // how a tool ran
 mod log; // the file's shape
 mod place; // locations and URIs
 mod rule; // what a run says about its rules once
