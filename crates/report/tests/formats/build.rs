@@ -1,3 +1,5 @@
+//! From observations to findings: merging, masking, ignore entries, order.
+
 use crate::sample::{Files, SECRET, at, files, report, rules, seen, today, tool};
 use assay_model::{Confidence, Kind, Observation, Region, Severity, Suppression, SuppressionKind};
 use assay_report::{Built, IgnoreRule, InSource, Rules, SeverityRule, build};

@@ -1,3 +1,5 @@
+//! More than anyone takes: too many results, runs, bytes.
+
 use crate::{
     sample::{ran, report_of, seen, tool},
     schemas::check_sarif,

@@ -1,3 +1,5 @@
+//! Which finding of an older report is which of a newer one.
+
 use crate::sample::{report_of, seen};
 use assay_model::{AnalysisOutcome, Observation, Report};
 use assay_report::match_findings;

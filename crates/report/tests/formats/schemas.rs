@@ -1,3 +1,5 @@
+//! The official SARIF schema, and our own of `report.json`.
+
 use crate::sample::report;
 use assay_report::{SarifLimits, report_schema, write_sarif, write_tool_sarif};
 use serde_json::Value;

@@ -1,3 +1,5 @@
+//! Every format as it is written, and what no format may do.
+
 use crate::sample::{HOSTILE, SECRET, ran, report, report_of, tool};
 use assay_model::{AnalysisOutcome, Report, ToolRun, ToolStatus};
 use assay_report::{
