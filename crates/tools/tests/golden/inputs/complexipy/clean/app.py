@@ -1,0 +1,2 @@
+def search(rows):
+    return 1 if rows else 0

@@ -1,0 +1,3 @@
+export function greet(element, name) {
+  element.textContent = "Hello " + name;
+}

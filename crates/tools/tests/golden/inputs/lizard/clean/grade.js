@@ -1,0 +1,3 @@
+function grade(a) {
+  return a ? 1 : 0;
+}

@@ -1,0 +1,2 @@
+def size(number: int) -> str:
+    return str(number)

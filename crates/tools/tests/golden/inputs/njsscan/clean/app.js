@@ -1,0 +1,1 @@
+module.exports = (number) => number * 2;

@@ -1,0 +1,3 @@
+export function isNothing(number) {
+  return Number.isNaN(number);
+}

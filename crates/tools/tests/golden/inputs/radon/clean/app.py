@@ -1,0 +1,2 @@
+def grade(a):
+    return 1 if a else 0

@@ -1,0 +1,6 @@
+def size(number: int) -> str:
+    return number
+
+
+size("a", 2)
+x: int = "text"  # type: ignore

@@ -1,0 +1,5 @@
+def double(number):
+    return number * 2
+
+
+print(double(2))
