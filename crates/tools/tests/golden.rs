@@ -7,12 +7,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
-use assay_model::{Observation, SourcePath, ToolEnd};
-use assay_tools::{CallResult, Catalogue, Places, ReadContext, Settings, Tool, verdict};
+use assay_model::{Observation, SourcePath, ToolEnd, ToolStatus};
+use assay_tools::{CallResult, Catalogue, Places, ReadContext, Settings, Tool, Verdict, verdict};
 use std::{
     fmt::Write as _,
     fs,
     io::{BufReader, Cursor},
+    panic::AssertUnwindSafe,
     path::{Path, PathBuf},
 };
 
@@ -56,7 +57,7 @@ fn shown(observation: &Observation) -> String {
     format!("{line}\n    {}\n", observation.message)
 }
 
-fn story(tool: &Tool, output: &Path) -> String {
+fn story(tool: &Tool, output: &Path) -> (String, Option<Verdict>) {
     let bytes = fs::read(output).unwrap();
     let other = fs::read_to_string(output.with_extension("err")).unwrap_or_default();
     let places = Places {
@@ -85,26 +86,62 @@ fn story(tool: &Tool, output: &Path) -> String {
             let _ = writeln!(text, "refused: {error}");
         }
     }
+    let mut judged = None;
     if let Ok(code) = fs::read_to_string(output.with_extension("code")) {
         let end = ToolEnd::Exited { code: code.trim().parse().unwrap() };
         let call = CallResult { end, reading, stderr_tail: other };
         let verdict = verdict(tool, 1, &[call]);
         let _ = writeln!(text, "{} clean={} {:?}", verdict.status, verdict.clean, verdict.reason);
+        judged = Some(verdict);
     }
-    text
+    (text, judged)
 }
 
 #[test]
 fn real_outputs_become_what_they_became_before() {
     let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
-    for (name, output) in outputs() {
+    let mut changed = Vec::new();
+    let outputs = outputs();
+    assert!(!outputs.is_empty(), "no captured output was found");
+    for (name, output) in outputs {
         let tool = catalogue.get(&name).unwrap_or_else(|| panic!("no row for {name}"));
         let stem = output.file_stem().unwrap().to_string_lossy().into_owned();
-        let story = story(tool, &output);
-        insta::with_settings!({ snapshot_path => output.parent().unwrap(), prepend_module_to_snapshot => false, omit_expression => true }, {
-            insta::assert_snapshot!(stem, story);
-        });
+        let (story, _) = story(tool, &output);
+        let mut settings = insta::Settings::clone_current();
+        settings.set_snapshot_path(output.parent().unwrap());
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        // One change must not hide the others.
+        let same = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            settings.bind(|| insta::assert_snapshot!(stem.clone(), story));
+        }));
+        if same.is_err() {
+            changed.push(format!("{name}/{stem}"));
+        }
     }
+    assert!(changed.is_empty(), "changed: {}", changed.join(", "));
+}
+
+/// What was captured on a clean project is clean, and what was captured on a broken one is not: a
+/// row whose codes or mapping are wrong is found here, before any canary runs.
+#[test]
+fn a_row_takes_clean_for_clean_and_found_for_found() {
+    let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
+    let mut wrong = Vec::new();
+    for (name, output) in outputs() {
+        let tool = catalogue.get(&name).unwrap_or_else(|| panic!("no row for {name}"));
+        let Some(verdict) = story(tool, &output).1 else { continue };
+        let found = verdict.observations > 0 || verdict.components > Some(0);
+        let holds = match output.file_stem().and_then(|stem| stem.to_str()) {
+            Some("clean") => verdict.clean,
+            Some("findings") => verdict.status == ToolStatus::Ok && found,
+            _ => true,
+        };
+        if !holds {
+            wrong.push(format!("{}: {} {:?}", output.display(), verdict.status, verdict.reason));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A report that lost its end must never pass for a whole one. Every 97th cut is tried: all of
