@@ -13,7 +13,10 @@ use crate::{
 };
 use assay_model::{ToolEnd, Usage};
 use std::{
-    io,
+    env,
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
@@ -104,7 +107,6 @@ impl Tool {
         let lost = |error: io::Error| format!("it could not be watched: {error}");
         let leader = Leader::watch(child.id()).map_err(lost)?;
         let limits = job.limits;
-        leader.limit_files(limits.file_bytes_max).map_err(lost)?;
         let pipe = child.stdout.take().expect("`spawn` pipes standard output").into();
         let stdout =
             Stream::new(pipe, stdout, Above::Stop, limits.stdout_bytes_max).map_err(lost)?;
@@ -257,6 +259,10 @@ fn usage(cost: Cost, sampled_kib: u64, own_kib: u64) -> Usage {
 }
 
 async fn spawn(job: &Job) -> Result<Child, String> {
+    if is_neither_program_nor_script(job) {
+        let program = job.program.display();
+        return Err(format!("`{program}` is neither a program nor a script (exec format error)"));
+    }
     let mut command = Command::new(&job.program);
     command
         .args(&job.args)
@@ -267,6 +273,7 @@ async fn spawn(job: &Job) -> Result<Child, String> {
         .stdin(Stdio::null()) // a tool that asks a question must fail, not wait
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    sys::limit_files(&mut command, job.limits.file_bytes_max);
     for _ in 0..BUSY_TRIES {
         match command.spawn() {
             Ok(child) => return Ok(child),
@@ -277,6 +284,21 @@ async fn spawn(job: &Job) -> Result<Child, String> {
         }
     }
     Err(format!("`{}` is being written by another process", job.program.display()))
+}
+
+/// The C library hands a file that the kernel refuses to a shell, which would take a damaged
+/// program for commands.
+fn is_neither_program_nor_script(job: &Job) -> bool {
+    let path = job.env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
+    let found = if job.program.components().count() > 1 {
+        Some(job.cwd.join(&job.program))
+    } else {
+        env::split_paths(path).map(|dir| dir.join(&job.program)).find(|path| path.is_file())
+    };
+    let Some(mut file) = found.and_then(|path| File::open(path).ok()) else { return false };
+    let mut start = Vec::new();
+    let read = file.by_ref().take(4).read_to_end(&mut start);
+    read.is_ok() && !start.starts_with(b"#!") && start != b"\x7fELF"
 }
 
 /// Says what the kernel's one word hides: which of several files is missing.

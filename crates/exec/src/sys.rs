@@ -5,14 +5,37 @@
 #![expect(unsafe_code, reason = "the one place of the workspace where system calls are made")]
 
 use rustix::process::{
-    Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit,
-    test_kill_process_group,
+    Pid, PidfdFlags, Resource, Rlimit, Signal, getrlimit, kill_process_group, pidfd_open,
+    setrlimit, test_kill_process_group,
 };
 use std::{
-    fs, future, io, mem, os::fd::OwnedFd, os::unix::process::ExitStatusExt, process::ExitStatus,
-    sync::Once, thread, time::Duration,
+    fs, future, io, mem,
+    os::fd::OwnedFd,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    process::{Command, ExitStatus},
+    sync::Once,
+    thread,
+    time::Duration,
 };
 use tokio::io::{Interest, unix::AsyncFd};
+
+/// Limits the size of each file that `command` and its children write, and keeps them from leaving
+/// core files. In the new process itself: set from outside, a quick tool would be done before.
+pub(crate) fn limit_files(command: &mut Command, bytes_max: u64) {
+    let limits = [(Resource::Core, 0), (Resource::Fsize, bytes_max)].map(|(resource, wish)| {
+        // Somebody may have limited us further already, and only root may go back.
+        let most = getrlimit(resource).maximum.map_or(wish, |most| most.min(wish));
+        (resource, most)
+    });
+    let set = move || {
+        for (resource, most) in limits {
+            setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec it makes two system calls, and neither allocates nor locks.
+    unsafe { command.pre_exec(set) };
+}
 
 /// How a group is told to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,14 +78,6 @@ impl Leader {
         let handle = unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) };
         leader.handle = Some(handle.map_err(io::Error::from)?);
         Ok(leader)
-    }
-
-    /// Limits the size of each file that the group writes, and keeps it from leaving core files.
-    pub(crate) fn limit_files(&self, bytes_max: u64) -> io::Result<()> {
-        let at_most = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
-        prlimit(Some(self.id), Resource::Core, at_most(0))?;
-        prlimit(Some(self.id), Resource::Fsize, at_most(bytes_max))?;
-        Ok(())
     }
 
     /// Waits until the leader has exited. Does not reap it.

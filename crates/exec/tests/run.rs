@@ -245,10 +245,11 @@ fn a_runtime_that_goes_down_takes_its_tools_with_it() {
 async fn what_cannot_be_started_is_said_in_words() {
     let bench = Bench::new();
     let text = bench.path("text");
-    fs::write(&text, "not a program").unwrap();
+    fs::write(&text, "#!/bin/sh\n").unwrap();
     check_words(&bench, &text, "is not executable").await;
+    fs::write(&text, "exit 0 # a damaged program").unwrap();
     fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
-    check_words(&bench, &text, "xec format error").await;
+    check_words(&bench, &text, "exec format error").await;
     let script = bench.path("script");
     fs::write(&script, "#!/no/such/interpreter\n").unwrap();
     fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
