@@ -170,8 +170,10 @@ impl Tool {
     pub fn config_files(&self, places: &Places) -> BTreeMap<String, String> {
         let meaning =
             Meaning { places, scratch: &places.scratch, cwd: &places.scratch, file: None };
-        let files = self.raw_config().into_iter();
-        files.map(|(name, text)| (name, meaning.expand(text))).collect()
+        let own = self.says.config.iter().filter(|(name, _)| !name.ends_with('/'));
+        let own = own.map(|(name, text)| (name.clone(), meaning.expand(text)));
+        let rules = self.rule_files().into_iter().map(|(name, text)| (name, text.to_owned()));
+        own.chain(rules).collect()
     }
 }
 

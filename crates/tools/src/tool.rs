@@ -8,7 +8,6 @@ use crate::{
     defects::{self, DefectClass},
     embedded,
     mapping::CompiledMapping,
-    paths::safe_name,
     recipe::{Locks, Recipe},
     suppress::Suppressor,
 };
@@ -208,18 +207,14 @@ impl Tool {
         defects::class_of(&self.id, rule)
     }
 
-    /// Returns its neutral configuration: relative names and texts, before placeholders.
-    pub(crate) fn raw_config(&self) -> BTreeMap<String, &str> {
-        let mut files = BTreeMap::new();
-        for (name, text) in &self.says.config {
-            if name.ends_with('/') && text.trim() == "@rules" {
-                let rules = embedded::RULES.iter();
-                files.extend(rules.map(|(rule, text)| (format!("{name}{rule}"), *text)));
-            } else if safe_name(name) {
-                files.insert(name.clone(), text.as_str());
-            }
-        }
-        files
+    /// Returns the rules that it gets with its neutral configuration: relative names and texts,
+    /// which are handed on as they are. A rule may well speak of `{project}`.
+    pub(crate) fn rule_files(&self) -> BTreeMap<String, &'static str> {
+        let folders = self.says.config.keys().filter(|name| name.ends_with('/'));
+        let files = folders.flat_map(|folder| {
+            embedded::RULES.iter().map(move |(rule, text)| (format!("{folder}{rule}"), *text))
+        });
+        files.collect()
     }
 }
 

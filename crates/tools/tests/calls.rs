@@ -111,3 +111,15 @@ fn settings_become_the_arguments_that_the_row_offers_and_no_others() {
     let error = set(&[("levle", "2")]).unwrap_err().to_string();
     assert!(error.contains("did you mean `level`"), "{error}");
 }
+
+#[test]
+fn configuration_has_its_folders_put_in_and_rules_are_left_as_they_are() {
+    let own =
+        own("config = { \"own.toml\" = \"root = '{project}' {x}\", \"rules/\" = \"@rules\" }\n\
+                   output = { format = \"sarif\" }");
+    let files = own.config_files(&places());
+    assert_eq!(files["own.toml"], "root = '/snap/app' {x}");
+    let rule = include_str!("../rules/python/injection.yaml");
+    assert_eq!(files["rules/python/injection.yaml"], rule);
+    assert!(!files.keys().any(|name| name.contains("/tests/")), "tests are no rules");
+}
