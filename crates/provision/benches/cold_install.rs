@@ -4,6 +4,7 @@
 //! `cargo bench -p assay-provision`. Downloads everything anew, about 200 MB.
 
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
 use assay_provision::{Phase, Provisioner, Recipe, Settings};
 use std::{error::Error, fs, path::Path, sync::Arc, time::Instant};

@@ -1,6 +1,7 @@
 //! Against the real registries, as a user's machine meets them.
 
 #![allow(clippy::unwrap_used, reason = "its helpers are tests too")]
+#![allow(clippy::disallowed_methods, reason = "real installers take real time")]
 
 mod common;
 

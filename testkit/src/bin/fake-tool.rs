@@ -20,6 +20,7 @@
 //! | `exit=N`, `signal=N`, `hang` | ends so, or never |
 
 #![forbid(unsafe_code)]
+#![allow(clippy::disallowed_methods, reason = "it burns real time, as told")]
 
 use rustix::process::{Signal, getpid, kill_process, setsid};
 use std::{
