@@ -8,6 +8,10 @@ use std::{
 /// Waits until `condition` holds and says whether it did within `limit`.
 ///
 /// Blocks its thread: in an asynchronous test use the multi-threaded runtime.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it waits for real processes, whose time cannot be paused"
+)]
 pub fn wait_until(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;
     loop {

@@ -101,7 +101,9 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own that a user types")]
 #[command(
+    override_usage = "assay analyze [OPTIONS] PATH\n       assay analyze [OPTIONS] MODEL APP",
     after_help = "Exit codes: 0 done and below the threshold; 1 findings at or above --fail-on; 2 usage or\n\
     configuration; 3 incomplete: a required tool did not do its work; 124 timed out;\n\
     130 interrupted; 143 terminated."

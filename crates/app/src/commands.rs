@@ -23,19 +23,19 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Outcome {
         Command::Results(command) => results::run(command, session),
         Command::Tasks(tasks) => results::tasks(&tasks, session),
         Command::Tools(command) => tools::run(command, global, session),
-        Command::Config(command) => config::run(command, global, session),
-        Command::Completions { shell } => shell::completions(shell, session),
-        Command::Man => shell::man(session),
-        Command::Native { name, args } => native(&name, &args),
+        Command::Config(command) => config::run(command, global),
+        Command::Completions { shell } => shell::completions(shell),
+        Command::Man => shell::man(),
+        Command::Native { name, args } => Ok(native(&name, &args)),
     }
 }
 
 /// Runs an analyzer that is part of the binary, as a process of its own.
-fn native(name: &str, args: &[OsString]) -> Outcome {
+fn native(name: &str, args: &[OsString]) -> Exit {
     match assay_tools::native::run(name, args, &mut io::stdout().lock(), &mut io::stderr()) {
-        0 => Ok(Exit::Done),
-        1 => Ok(Exit::Findings),
-        _ => Ok(Exit::Usage),
+        0 => Exit::Done,
+        1 => Exit::Findings,
+        _ => Exit::Usage,
     }
 }
 

@@ -98,6 +98,7 @@ mod tests {
     use super::*;
     use assay_config::Loader;
     use assay_model::Severity;
+    use std::fmt::Write as _;
 
     fn config(flags: &[(&str, serde_json::Value)]) -> Config {
         let flags =
@@ -119,13 +120,13 @@ mod tests {
         let zero = ("exit-zero", true.into());
         let allow = ("allow-incomplete", true.into());
         check(Complete, &[], Exit::Done);
-        check(Complete, &[fail.clone()], Exit::Findings);
+        check(Complete, std::slice::from_ref(&fail), Exit::Findings);
         check(Complete, &[("fail-on", "critical".into())], Exit::Done);
         check(Complete, &[fail.clone(), zero.clone()], Exit::Done);
-        check(Incomplete, &[fail.clone()], Exit::Incomplete);
+        check(Incomplete, std::slice::from_ref(&fail), Exit::Incomplete);
         check(Incomplete, &[fail.clone(), allow.clone()], Exit::Findings);
         check(Incomplete, &[allow], Exit::Done);
-        check(Incomplete, &[zero.clone()], Exit::Done);
+        check(Incomplete, std::slice::from_ref(&zero), Exit::Done);
         check(NothingToAnalyse, &[], Exit::Incomplete);
         check(TimedOut, &[fail, zero], Exit::TimedOut);
         check(Interrupted, &[], Exit::Interrupted);
@@ -140,7 +141,7 @@ mod tests {
              | code | meaning |\n|---|---|\n",
         );
         for exit in Exit::ALL {
-            page += &format!("| {} | {} |\n", exit.code(), exit.meaning());
+            writeln!(page, "| {} | {} |", exit.code(), exit.meaning()).unwrap();
         }
         let written = include_str!("../../../docs/exit-codes.md");
         assert_eq!(written, page, "write the right side into docs/exit-codes.md");

@@ -13,9 +13,6 @@ use std::{
     str::FromStr,
 };
 
-/// Findings in a comment on a pull request.
-const MARKDOWN_FINDINGS: usize = 50;
-
 /// A way to write a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -80,9 +77,7 @@ impl Format {
             Self::Junit => write_junit(report, &mut out),
             Self::Gitlab => write_gitlab(report, &mut out),
             Self::Github => write_github(report, &mut out),
-            Self::Markdown => {
-                write_markdown(report, MarkdownOptions { findings: MARKDOWN_FINDINGS }, &mut out)
-            }
+            Self::Markdown => write_markdown(report, MarkdownOptions::default(), &mut out),
             Self::Html => html::write(report, source, &mut out),
             Self::Csv => write_csv(report, &mut out),
         }?;

@@ -6,7 +6,7 @@ use crate::{
     interrupt::Interrupt,
 };
 use assay_provision::{Provisioner, Settings};
-use assay_term::{ColorChoice, ProgressMode, Style, Terminal, stdout_width};
+use assay_term::{ColorChoice, ProgressMode, Style, Terminal};
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
@@ -57,10 +57,6 @@ impl Session {
         self.err
     }
 
-    pub(crate) fn width(&self) -> usize {
-        stdout_width()
-    }
-
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -86,59 +82,58 @@ impl Session {
             writeln!(io::stderr(), "{}", assay_term::sanitise(text)).ok();
         }
     }
+}
 
-    /// Writes to standard output what was asked for. A reader that has gone away is no error.
-    pub(crate) fn print(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Failure::usage("standard output cannot be written to").because(error))
-            }
-            _ => Ok(()),
+/// Writes to standard output what was asked for. A reader that has gone away is no error.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::usage("standard output cannot be written to").because(error))
         }
+        _ => Ok(()),
     }
+}
 
-    /// Makes the one that brings tools here.
-    pub(crate) fn provisioner(&self, offline: bool) -> Result<Arc<Provisioner>, Failure> {
-        let cache =
-            match env::var_os("ASSAY_CACHE").filter(|dir| !dir.is_empty()) {
-                Some(dir) => Some(std::path::absolute(dir).map_err(|error| {
-                    Failure::usage("ASSAY_CACHE names no folder").because(error)
-                })?),
-                None => Settings::default_cache(),
-            };
-        let cache = cache.ok_or_else(|| {
-            Failure::usage("there is no folder for installed tools")
-                .hint("set HOME, XDG_CACHE_HOME or ASSAY_CACHE to an absolute path")
-        })?;
-        let mut settings =
-            Settings::new(cache, include_str!("../../tools/locks/uv-wheels.toml").to_owned());
-        settings.offline = offline;
-        let provisioner = Provisioner::new(settings)
-            .map_err(|error| Failure::usage("tools cannot be installed").because(error))?;
-        Ok(Arc::new(provisioner))
-    }
+/// Makes the one that brings tools here.
+pub(crate) fn provisioner(offline: bool) -> Result<Arc<Provisioner>, Failure> {
+    let cache = match env::var_os("ASSAY_CACHE").filter(|dir| !dir.is_empty()) {
+        Some(dir) => Some(
+            std::path::absolute(dir)
+                .map_err(|error| Failure::usage("ASSAY_CACHE names no folder").because(error))?,
+        ),
+        None => Settings::default_cache(),
+    };
+    let cache = cache.ok_or_else(|| {
+        Failure::usage("there is no folder for installed tools")
+            .hint("set HOME, XDG_CACHE_HOME or ASSAY_CACHE to an absolute path")
+    })?;
+    let mut settings =
+        Settings::new(cache, include_str!("../../tools/locks/uv-wheels.toml").to_owned());
+    settings.offline = offline;
+    let provisioner = Provisioner::new(settings)
+        .map_err(|error| Failure::usage("tools cannot be installed").because(error))?;
+    Ok(Arc::new(provisioner))
+}
 
-    /// Runs a future to its end. A second Ctrl-C (or SIGTERM) drops it: then every tool is killed
-    /// at once and nothing more is written.
-    pub(crate) fn block_on<T, F: Future<Output = Result<T, Failure>>>(
-        &self,
-        work: impl FnOnce(Interrupt) -> F,
-    ) -> Result<T, Failure> {
-        let runtime = Runtime::new()
-            .map_err(|error| Failure::usage("no threads can be started").because(error))?;
-        let result = runtime.block_on(async {
-            let interrupt = Interrupt::listen()
-                .map_err(|error| Failure::usage("signals cannot be listened to").because(error))?;
-            let listener = interrupt.clone();
-            tokio::select! {
-                biased;
-                reason = listener.insisted() => Err(Failure::stopped(Some(reason))),
-                result = work(interrupt) => result,
-            }
-        });
-        // A thread that reads a report may be in the middle of it; nobody waits for that.
-        runtime.shutdown_background();
-        result
-    }
+/// Runs a future to its end. A second Ctrl-C (or SIGTERM) drops it: then every tool is killed
+/// at once and nothing more is written.
+pub(crate) fn block_on<T, F: Future<Output = Result<T, Failure>>>(
+    work: impl FnOnce(Interrupt) -> F,
+) -> Result<T, Failure> {
+    let runtime = Runtime::new()
+        .map_err(|error| Failure::usage("no threads can be started").because(error))?;
+    let result = runtime.block_on(async {
+        let interrupt = Interrupt::listen()
+            .map_err(|error| Failure::usage("signals cannot be listened to").because(error))?;
+        let listener = interrupt.clone();
+        tokio::select! {
+            biased;
+            reason = listener.insisted() => Err(Failure::stopped(Some(reason))),
+            result = work(interrupt) => result,
+        }
+    });
+    // A thread that reads a report may be in the middle of it; nobody waits for that.
+    runtime.shutdown_background();
+    result
 }

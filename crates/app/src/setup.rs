@@ -129,7 +129,7 @@ fn for_model_app(loader: &mut Loader, target: &Target) -> Result<Loaded, Failure
     if loader.working_dir.starts_with(&target.path)
         && let Some(outside) = target.path.parent()
     {
-        loader.working_dir = outside.to_owned();
+        outside.clone_into(&mut loader.working_dir);
     }
     loader.app = Some(target.path.clone());
     Ok(loader.check()?)
@@ -192,7 +192,7 @@ fn chosen(
             .maybe_hint((!hints.is_empty()).then(|| hints.join("; ")))
             .or_hint("see `assay tools list`")
     })?;
-    for name in config.settings.keys().filter(|name| catalogue.get(name).is_none()) {
+    if let Some(name) = config.settings.keys().find(|name| catalogue.get(name).is_none()) {
         let hint = catalogue.resolve(name).err().and_then(|error| error.hint());
         return Err(Failure::usage(format!("`settings.{name}` is about no tool that there is"))
             .maybe_hint(hint)

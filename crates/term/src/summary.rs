@@ -102,8 +102,9 @@ fn headline(page: &mut Page<'_>) {
         text = text.replace("their work", "its work");
     }
     if gaps > 0 {
+        let whose = if gaps == 1 { "its" } else { "their" };
         text = format!(
-            "{gaps} of {} did not do their work, so what is not listed below may still be there; {text}",
+            "{gaps} of {} did not do {whose} work, so what is not listed below may still be there; {text}",
             counted(required, "required tool"),
         );
     }

@@ -20,6 +20,10 @@ use tokio_util::sync::CancellationToken;
 /// How long self-tests may take. They are small; a tool that hangs in one is no tool to wait for.
 const SHOWING_TIME_MAX: Duration = Duration::from_mins(2);
 
+/// How long after the end of the whole a tool that did not take the cancel is ended by its own
+/// deadline.
+const LAST_RESORT: Duration = Duration::from_secs(2);
+
 /// What the whole of an analysis may take.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
@@ -40,21 +44,15 @@ pub(crate) struct Engine<'a> {
 
 /// What the loop noticed.
 enum Seen<T> {
-    Interrupted(CancelReason),
-    Deadline,
-    Ended(Result<(Id, T), (Id, JoinError)>),
+    Stop(CancelReason),
+    Ended(Id, Result<T, String>),
 }
 
-/// Work that was not given a result: never started, or broken by a bug of ours.
+/// Work that has no result.
 enum Lost {
     NotStarted,
+    /// A bug of ours broke it.
     Panicked(String),
-}
-
-/// What came of a row of work, by the caller's number.
-struct Row<T> {
-    ended: Vec<(usize, Result<T, Lost>)>,
-    stopped: Option<CancelReason>,
 }
 
 // === impl Engine ===
@@ -68,9 +66,9 @@ impl Engine<'_> {
     ) -> (Vec<Job>, Vec<ToolResult>, Option<CancelReason>) {
         let due: Vec<Ready> =
             jobs.iter().map(|job| &job.ready).filter(|r| self.bench.is_due(r)).cloned().collect();
-        let row = self.showings(due, Memory::Used).await;
+        let (showings, stopped) = self.showings(due, Memory::Used).await;
         let mut failed: HashMap<String, String> = HashMap::new();
-        for (ready, showing) in row.0 {
+        for (ready, showing) in showings {
             if let Showing::Failed { why } = showing {
                 failed.insert(ready.chosen.tool.id().to_string(), why);
             }
@@ -82,7 +80,7 @@ impl Engine<'_> {
                 Some(why) => ended.push(self.end(untrusted(&job.ready, why))),
             }
         }
-        (kept, ended, row.1)
+        (kept, ended, stopped)
     }
 
     /// Lets tools show what they find, side by side.
@@ -93,23 +91,22 @@ impl Engine<'_> {
     ) -> (Vec<(Ready, Showing)>, Option<CancelReason>) {
         let deadline = Instant::now() + SHOWING_TIME_MAX;
         let works = due.iter().enumerate().map(|(id, ready)| self.work(id, ready, 0)).collect();
-        let row = self
-            .row(works, None, |id, cancel| {
-                let (bench, ready) = (self.bench.clone(), due[id].clone());
-                let bounds = Bounds { deadline, cancel };
-                self.phase(&ready, ToolPhase::Checking);
-                async move { bench.show(&ready, &bounds, memory).await }
-            })
-            .await;
-        let showings = row.ended.into_iter().map(|(id, result)| {
+        let mut showings = Vec::new();
+        let start = |id: usize, cancel| {
+            let (bench, ready) = (self.bench.clone(), due[id].clone());
+            self.phase(&ready, ToolPhase::Checking);
+            async move { bench.show(&ready, &Bounds { deadline, cancel }, memory).await }
+        };
+        let settle = |id: usize, result: Result<Showing, Lost>| {
             let showing = result.unwrap_or_else(|lost| match lost {
                 Lost::NotStarted => Showing::Undecided { why: "it was stopped".to_owned() },
                 Lost::Panicked(why) => Showing::Undecided { why },
             });
             self.phase(&due[id], ToolPhase::Waiting);
-            (due[id].clone(), showing)
-        });
-        (showings.collect(), row.stopped)
+            showings.push((due[id].clone(), showing));
+        };
+        let stopped = self.row(works, None, start, settle).await;
+        (showings, stopped)
     }
 
     /// Runs the tools on the app. Every job comes back as a result.
@@ -121,69 +118,76 @@ impl Engine<'_> {
         let whole = Instant::now() + self.limits.whole;
         let readies: Vec<Ready> = jobs.iter().map(|job| job.ready.clone()).collect();
         let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
-        let works = readies
-            .iter()
-            .enumerate()
-            .map(|(id, ready)| self.work(id, ready, self.limits.lines))
-            .collect();
-        let row = self
-            .row(works, Some(whole), |id, cancel| {
-                let job = jobs[id].take().expect("the scheduler starts each work once");
-                let deadline = (Instant::now() + readies[id].chosen.timeout).min(whole);
-                let corner = self.workplace.corner(readies[id].chosen.tool.id());
-                let bounds = Bounds { deadline, cancel };
-                job.run(corner, bounds, Arc::clone(&source), Arc::clone(self.journal))
-            })
-            .await;
-        let results = row.ended.into_iter().map(|(id, result)| {
+        let lines = self.limits.lines;
+        let works = readies.iter().enumerate().map(|(id, ready)| self.work(id, ready, lines));
+        let mut results = Vec::new();
+        let start = |id: usize, cancel| {
+            let job = jobs[id].take().expect("the scheduler starts each work once");
+            // When the whole is over the tool is cancelled; its own deadline is only the last resort.
+            let last = whole + LAST_RESORT;
+            let deadline = (Instant::now() + readies[id].chosen.timeout).min(last);
+            let corner = self.workplace.corner(readies[id].chosen.tool.id());
+            let bounds = Bounds { deadline, cancel };
+            job.run(corner, bounds, Arc::clone(&source), Arc::clone(self.journal))
+        };
+        let settle = |id: usize, result: Result<ToolResult, Lost>| {
             let result = result.unwrap_or_else(|lost| ToolResult {
                 run: lost_run(&readies[id], lost),
                 observations: Vec::new(),
             });
             self.tell_end(&result.run);
-            result
-        });
-        (results.collect(), row.stopped)
+            results.push(result);
+        };
+        let stopped = self.row(works.collect(), Some(whole), start, settle).await;
+        (results, stopped)
     }
 
-    /// The loop: starts what fits, until all has ended or somebody wants it to stop.
+    /// The loop: starts what fits, until all has ended or somebody wants it to stop. Every work is
+    /// settled once, when it ends. Returns why it was stopped, if it was.
     async fn row<T, F>(
         &self,
         works: Vec<Work>,
         deadline: Option<Instant>,
         mut start: impl FnMut(usize, CancellationToken) -> F,
-    ) -> Row<T>
+        mut settle: impl FnMut(usize, Result<T, Lost>),
+    ) -> Option<CancelReason>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
         let mut scheduler = Scheduler::new(self.limits.slots);
-        works.into_iter().for_each(|work| scheduler.add(work));
+        for work in works {
+            scheduler.add(work);
+        }
         let cancel = CancellationToken::new();
-        let mut row = Row { ended: Vec::new(), stopped: None };
+        let mut stopped = None;
         let mut running: JoinSet<T> = JoinSet::new();
         let mut numbers: HashMap<Id, Work> = HashMap::new();
+        let mut seen = self.interrupt.reason().map(Seen::Stop);
         loop {
+            match seen.take() {
+                None => {}
+                Some(Seen::Stop(reason)) => {
+                    stopped = stopped.max(Some(reason));
+                    cancel.cancel();
+                    for work in scheduler.give_up() {
+                        settle(work.id, Err(Lost::NotStarted));
+                    }
+                }
+                Some(Seen::Ended(id, result)) => {
+                    let work = numbers.remove(&id).expect("`numbers` holds every running task");
+                    scheduler.finished(&work);
+                    settle(work.id, result.map_err(Lost::Panicked));
+                }
+            }
             while let Some(work) = scheduler.start_next() {
                 let task = running.spawn(start(work.id, cancel.child_token()));
                 numbers.insert(task.id(), work);
             }
             if running.is_empty() {
-                return row;
+                return stopped;
             }
-            match self.next(&mut running, deadline, row.stopped).await {
-                Seen::Interrupted(reason) => row.stop(reason, &mut scheduler, &cancel),
-                Seen::Deadline => row.stop(CancelReason::DeadlinePassed, &mut scheduler, &cancel),
-                Seen::Ended(ended) => {
-                    let (id, result) = match ended {
-                        Ok((id, value)) => (id, Ok(value)),
-                        Err((id, error)) => (id, Err(Lost::Panicked(panic_words(error)))),
-                    };
-                    let work = numbers.remove(&id).expect("`numbers` holds every running task");
-                    scheduler.finished(&work);
-                    row.ended.push((work.id, result));
-                }
-            }
+            seen = Some(self.next(&mut running, deadline, stopped).await);
         }
     }
 
@@ -193,19 +197,23 @@ impl Engine<'_> {
         deadline: Option<Instant>,
         stopped: Option<CancelReason>,
     ) -> Seen<T> {
-        let far = Instant::now() + Duration::from_hours(1);
+        let is_over = async {
+            match deadline {
+                Some(deadline) => sleep_until(deadline).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             // Stop first, then time, then results: a stop must not wait behind a row of results.
             biased;
-            reason = self.interrupt.asked(), if stopped.is_none_or(|s| s < CancelReason::Requested) => {
-                Seen::Interrupted(reason)
+            reason = self.interrupt.asked(), if stopped.is_none_or(|s| s == CancelReason::NobodyWaits) => {
+                Seen::Stop(reason)
             }
-            () = sleep_until(deadline.unwrap_or(far)), if deadline.is_some() && stopped.is_none() => {
-                Seen::Deadline
-            }
-            Some(ended) = running.join_next_with_id() => {
-                Seen::Ended(ended.map_err(|error| (error.id(), error)))
-            }
+            () = is_over, if stopped.is_none() => Seen::Stop(CancelReason::DeadlinePassed),
+            Some(ended) = running.join_next_with_id() => match ended {
+                Ok((id, value)) => Seen::Ended(id, Ok(value)),
+                Err(error) => Seen::Ended(error.id(), Err(panic_words(error))),
+            },
         }
     }
 
@@ -226,22 +234,6 @@ impl Engine<'_> {
 
     fn tell_end(&self, run: &ToolRun) {
         self.journal.tell(EventKind::ToolEnded { run: Box::new(run.clone()) });
-    }
-}
-
-// === impl Row ===
-
-impl<T> Row<T> {
-    fn stop(
-        &mut self,
-        reason: CancelReason,
-        scheduler: &mut Scheduler,
-        cancel: &CancellationToken,
-    ) {
-        self.stopped = self.stopped.max(Some(reason));
-        let given_up = scheduler.give_up();
-        self.ended.extend(given_up.into_iter().map(|work| (work.id, Err(Lost::NotStarted))));
-        cancel.cancel();
     }
 }
 

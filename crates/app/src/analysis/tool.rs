@@ -227,7 +227,7 @@ impl Visit<'_> {
         match tokio::task::spawn_blocking(move || reader.read(ended)).await {
             Ok(call_end) => done.take(call_end),
             Err(error) => {
-                done.calls.push(not_started(format!("its report broke our reader: {error}")))
+                done.calls.push(not_started(format!("its report broke our reader: {error}")));
             }
         }
         done.artifacts

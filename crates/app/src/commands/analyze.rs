@@ -6,7 +6,7 @@ use crate::{
     exit::Exit,
     failure::{Failure, Outcome},
     outputs::Outputs,
-    session::Session,
+    session::{self, Session},
     setup::Setup,
 };
 use assay_model::{Report, ToolStatus};
@@ -29,7 +29,7 @@ type SharedLog = Arc<Mutex<Option<RunLog>>>;
 pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outcome {
     let outputs = Outputs::of(&analyze.format)?;
     let setup = Setup::of(analyze, global)?;
-    let provisioner = session.provisioner(setup.config.offline)?;
+    let provisioner = session::provisioner(setup.config.offline)?;
     let durations = DurationsFile::at(provisioner.settings().cache.join("durations.json"));
     let info = TaskInfo {
         manifest_version: MANIFEST_VERSION.to_owned(),
@@ -57,7 +57,7 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
         provisioner,
     };
     let ended =
-        session.block_on(async |interrupt| analysis::run(request, &journal, &interrupt).await);
+        session::block_on(async |interrupt| analysis::run(request, &journal, &interrupt).await);
     journal.finish();
     let log = log.lock().expect("the journal's thread has ended").take();
     let log = log.expect("nobody else takes the log");
@@ -151,9 +151,9 @@ fn show(report: &Report, dir: &Path, outputs: &Outputs, session: &Session) -> Re
     written.extend(outputs.files.iter().map(|(format, path)| written_report(format.name(), path)));
     let to_stdout = outputs.stdout.is_none();
     let style = if to_stdout { session.style() } else { session.diagnostics() };
-    let text = summary(report, &written, &style, session.width());
+    let text = summary(report, &written, &style, assay_term::stdout_width());
     match (to_stdout, session.is_quiet()) {
-        (true, _) => session.print(&text),
+        (true, _) => session::print(&text),
         (false, false) => {
             io::Write::write_all(&mut io::stderr(), text.as_bytes()).ok();
             Ok(())

@@ -4,34 +4,38 @@ use crate::{
     cli::{Config as Command, Global},
     exit::Exit,
     failure::{Failure, Outcome},
-    session::Session,
+    session,
     setup::{catalogue, loader},
 };
 use assay_config::{DEFAULTS, Loaded};
 use serde_json::{Value, json};
 use std::{fs, io::Write as _, path::Path};
 
-pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outcome {
+pub(crate) fn run(command: Command, global: &Global) -> Outcome {
     match command {
-        Command::Show { json } => show(&loader(global)?.check()?, json, session),
-        Command::Check => check(global, session),
-        Command::Init { file } => init(&file, session),
+        Command::Show { json } => show(&loader(global)?.check()?, json),
+        Command::Check => check(global),
+        Command::Init { file } => init(&file),
     }
 }
 
-fn show(loaded: &Loaded, as_json: bool, session: &Session) -> Outcome {
+fn show(loaded: &Loaded, as_json: bool) -> Outcome {
     let rows = rows(loaded);
     if as_json {
         let values: Vec<Value> = rows
             .iter()
             .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
             .collect();
-        session.print(&(serde_json::to_string_pretty(&values).unwrap_or_default() + "\n"))?;
+        session::print(&(serde_json::to_string_pretty(&values).unwrap_or_default() + "\n"))?;
         return Ok(Exit::Done);
     }
     let cells: Vec<Vec<String>> =
         rows.into_iter().map(|(key, value, origin)| vec![key, value.to_string(), origin]).collect();
-    session.print(&assay_term::table(&["setting", "value", "from"], &cells, session.width()))?;
+    session::print(&assay_term::table(
+        &["setting", "value", "from"],
+        &cells,
+        assay_term::stdout_width(),
+    ))?;
     Ok(Exit::Done)
 }
 
@@ -56,7 +60,7 @@ fn rows(loaded: &Loaded) -> Vec<(String, Value, String)> {
     loaded.origins.iter().filter_map(row).collect()
 }
 
-fn check(global: &Global, session: &Session) -> Outcome {
+fn check(global: &Global) -> Outcome {
     let loaded = loader(global)?.check()?;
     let catalogue = catalogue(&loaded.config)?;
     for (tool, set) in &loaded.config.settings {
@@ -68,11 +72,11 @@ fn check(global: &Global, session: &Session) -> Outcome {
     let files: Vec<String> =
         loaded.files.iter().map(|file| format!("{}\n", file.display())).collect();
     let read = if files.is_empty() { "no file was found\n".to_owned() } else { files.concat() };
-    session.print(&format!("the configuration is valid\n{read}"))?;
+    session::print(&format!("the configuration is valid\n{read}"))?;
     Ok(Exit::Done)
 }
 
-fn init(file: &Path, session: &Session) -> Outcome {
+fn init(file: &Path) -> Outcome {
     let failed = |error: std::io::Error| {
         let exists = error.kind() == std::io::ErrorKind::AlreadyExists;
         let hint = if exists {
@@ -85,6 +89,6 @@ fn init(file: &Path, session: &Session) -> Outcome {
     let mut made =
         fs::OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
     made.write_all(DEFAULTS.as_bytes()).map_err(failed)?;
-    session.print(&format!("wrote {}\n", file.display()))?;
+    session::print(&format!("wrote {}\n", file.display()))?;
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use crate::{
     exit::Exit,
     failure::{Failure, Outcome},
     outputs::Outputs,
-    session::Session,
+    session::{self, Session},
 };
 use assay_model::{Severity, SourcePath, SourceText};
 use assay_store::{Entry, Listing, PrunePlan, Pruning, find, list, prune};
@@ -34,10 +34,10 @@ pub(crate) fn run(command: Results, session: &Session) -> Outcome {
             let pruned = prune(&roots, plan, pruning);
             let verb = if dry_run { "would be removed" } else { "removed" };
             for entry in &pruned.removed {
-                session.print(&format!("{}\n", entry.path.display()))?;
+                session::print(&format!("{}\n", entry.path.display()))?;
             }
             let freed = pruned.bytes.div_ceil(1 << 20);
-            session.print(&format!("{} results {verb}, {freed} MiB\n", pruned.removed.len()))?;
+            session::print(&format!("{} results {verb}, {freed} MiB\n", pruned.removed.len()))?;
             match pruned.failed.first() {
                 None => Ok(Exit::Done),
                 Some(failed) => Err(Failure::usage(format!(
@@ -63,13 +63,13 @@ fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
     if as_json {
         let entries: Vec<_> = listing.entries.iter().map(entry_json).collect();
         let text = serde_json::to_string_pretty(&entries).unwrap_or_default();
-        session.print(&(text + "\n"))?;
+        session::print(&(text + "\n"))?;
     } else if listing.entries.is_empty() && listing.unreadable.is_empty() {
-        session.print("no results yet; run `assay analyze PATH`\n")?;
+        session::print("no results yet; run `assay analyze PATH`\n")?;
     } else {
         let rows: Vec<Vec<String>> = listing.entries.iter().map(entry_row).collect();
         let headers = ["task", "app", "started", "state", "findings", "worst"];
-        session.print(&table(&headers, &rows, session.width()))?;
+        session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
     }
     for broken in &listing.unreadable {
         session.note(&format!("{}: cannot be read: {}", broken.path.display(), broken.why));
@@ -104,7 +104,7 @@ fn show(entry: &Entry, as_json: bool, session: &Session) -> Outcome {
     let report = entry.load_report()?;
     if as_json {
         let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-        session.print(&(text + "\n"))?;
+        session::print(&(text + "\n"))?;
         return Ok(Exit::Done);
     }
     let written = ["report.html", "report.json", "sarif/consolidated.sarif.json"].map(|name| {
@@ -112,7 +112,7 @@ fn show(entry: &Entry, as_json: bool, session: &Session) -> Outcome {
         let what = if name == "report.json" { "json" } else { what };
         WrittenReport { what: what.to_owned(), path: entry.path.join(name).display().to_string() }
     });
-    session.print(&summary(&report, &written, &session.style(), session.width()))?;
+    session::print(&summary(&report, &written, &session.style(), assay_term::stdout_width()))?;
     Ok(Exit::Done)
 }
 
@@ -124,7 +124,7 @@ fn export(entry: &Entry, formats: &[String], session: &Session) -> Outcome {
         let written = format.write(&report, &NoSource, &mut io::stdout().lock());
         super::analyze::ignore_closed_pipe(written)?;
     } else if outputs.files.is_empty() {
-        session.print(&summary(&report, &[], &session.style(), session.width()))?;
+        session::print(&summary(&report, &[], &session.style(), assay_term::stdout_width()))?;
     }
     Ok(Exit::Done)
 }

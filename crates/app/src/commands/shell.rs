@@ -4,20 +4,20 @@ use crate::{
     cli::Cli,
     exit::Exit,
     failure::{Failure, Outcome},
-    session::Session,
+    session,
 };
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
-pub(crate) fn completions(shell: Shell, session: &Session) -> Outcome {
+pub(crate) fn completions(shell: Shell) -> Outcome {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "assay", &mut text);
-    session.print(&String::from_utf8_lossy(&text))?;
+    session::print(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Done)
 }
 
 /// One page for all commands, each under its own heading.
-pub(crate) fn man(session: &Session) -> Outcome {
+pub(crate) fn man() -> Outcome {
     let failed = |error: std::io::Error| Failure::usage("the page cannot be made").because(error);
     let mut text = Vec::new();
     let command = Cli::command();
@@ -28,6 +28,6 @@ pub(crate) fn man(session: &Session) -> Outcome {
         page.render_synopsis_section(&mut text).map_err(failed)?;
         page.render_options_section(&mut text).map_err(failed)?;
     }
-    session.print(&String::from_utf8_lossy(&text))?;
+    session::print(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Done)
 }

@@ -7,7 +7,7 @@ use crate::{
     failure::{Failure, Outcome},
     host,
     interrupt::Interrupt,
-    session::Session,
+    session::{self, Session},
     setup::{Chosen, catalogue, loader},
 };
 use assay_model::{Digest, Profile, ToolRun, ToolStatus};
@@ -35,7 +35,7 @@ pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outco
     let config = loader(global)?.check()?.config;
     let catalogue = catalogue(&config)?;
     match command {
-        Command::List { json } => list(&catalogue, json, session),
+        Command::List { json } => list(&catalogue, json),
         Command::Install { tools, profile, offline } => {
             let profile: Profile = profile.parse().map_err(|error| {
                 Failure::usage(format!("{error}")).hint("quick, standard or thorough")
@@ -47,7 +47,7 @@ pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outco
             let chosen = chosen(&catalogue, &tools, None)?;
             check(chosen, offline || config.offline, json, session)
         }
-        Command::Prune => prune(&catalogue, session),
+        Command::Prune => prune(&catalogue),
     }
 }
 
@@ -92,10 +92,10 @@ fn journal(session: &Session) -> Arc<Journal> {
 async fn bring(
     chosen: Vec<Chosen>,
     offline: bool,
-    (session, journal): (&Session, &Arc<Journal>),
+    journal: &Arc<Journal>,
     interrupt: &Interrupt,
 ) -> Result<Installed, Failure> {
-    let provisioner = session.provisioner(offline)?;
+    let provisioner = session::provisioner(offline)?;
     for chosen in &chosen {
         let tool = chosen.tool.id().clone();
         journal.tell(assay_model::EventKind::ToolPlanned { tool });
@@ -105,11 +105,11 @@ async fn bring(
     Ok(Installed { ready: prepared.ready, not_run: prepared.not_run })
 }
 
-fn list(catalogue: &Catalogue, as_json: bool, session: &Session) -> Outcome {
+fn list(catalogue: &Catalogue, as_json: bool) -> Outcome {
     let journal = Arc::new(Journal::silent());
     let all: Vec<Chosen> = catalogue.iter().cloned().map(Chosen::plain).collect();
-    let installed = session
-        .block_on(async |interrupt| bring(all, true, (session, &journal), &interrupt).await)?;
+    let installed =
+        session::block_on(async |interrupt| bring(all, true, &journal, &interrupt).await)?;
     let mut lines: Vec<Line> = installed
         .ready
         .into_iter()
@@ -125,11 +125,11 @@ fn list(catalogue: &Catalogue, as_json: bool, session: &Session) -> Outcome {
     lines.sort_by(|a, b| a.chosen.tool.id().cmp(b.chosen.tool.id()));
     if as_json {
         let tools: Vec<_> = lines.iter().map(line_json).collect();
-        session.print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"))?;
+        session::print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"))?;
     } else {
         let rows: Vec<Vec<String>> = lines.iter().map(line_row).collect();
         let headers = ["tool", "version", "looks for", "profile", "state"];
-        session.print(&table(&headers, &rows, session.width()))?;
+        session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
     }
     Ok(Exit::Done)
 }
@@ -158,8 +158,8 @@ fn line_json(line: &Line) -> serde_json::Value {
 
 fn install(chosen: Vec<Chosen>, offline: bool, session: &Session) -> Outcome {
     let journal = journal(session);
-    let installed = session
-        .block_on(async |interrupt| bring(chosen, offline, (session, &journal), &interrupt).await);
+    let installed =
+        session::block_on(async |interrupt| bring(chosen, offline, &journal, &interrupt).await);
     journal.finish();
     let installed = installed?;
     let mut rows = Vec::new();
@@ -173,7 +173,7 @@ fn install(chosen: Vec<Chosen>, offline: bool, session: &Session) -> Outcome {
         rows.push(vec![run.tool.to_string(), String::new(), why(run)]);
     }
     rows.sort();
-    session.print(&table(&["tool", "version", "state"], &rows, session.width()))?;
+    session::print(&table(&["tool", "version", "state"], &rows, assay_term::stdout_width()))?;
     Ok(if missing == 0 { Exit::Done } else { Exit::Incomplete })
 }
 
@@ -185,80 +185,92 @@ fn why(run: &ToolRun) -> String {
     }
 }
 
+/// One tool's row of `assay tools check`: name, version, state, why.
+type Row = [String; 4];
+
 fn check(chosen: Vec<Chosen>, offline: bool, as_json: bool, session: &Session) -> Outcome {
     let journal = journal(session);
-    let shown = session.block_on(async |interrupt| {
-        let installed = bring(chosen, offline, (session, &journal), &interrupt).await?;
-        let workplace = Arc::new(Workplace::new()?);
-        let cache = session.provisioner(offline)?.settings().cache.clone();
-        let engine = Engine {
-            limits: Limits {
-                slots: host::cpus(),
-                whole: Duration::MAX,
-                lines: 0,
-                durations: Durations::default(),
-            },
-            bench: Bench::new(&cache, Arc::clone(&workplace)),
-            journal: &journal,
-            workplace: &workplace,
-            interrupt: &interrupt,
-        };
-        let (showings, stopped) = engine.showings(installed.ready, Memory::Ignored).await;
-        if stopped.is_some() {
-            return Err(Failure::stopped(stopped));
-        }
-        Ok((showings, installed.not_run))
-    });
+    let shown =
+        session::block_on(async |interrupt| show_all(chosen, offline, &journal, &interrupt).await);
     journal.finish();
     let (showings, not_run) = shown?;
-    let mut failed = 0;
-    let mut rows: Vec<[String; 4]> = Vec::new();
-    for (ready, showing) in showings {
-        let (state, more) = match showing {
-            Showing::Passed => ("ok", String::new()),
-            Showing::Undecided { why } => ("not proven", why),
-            Showing::Failed { why } => {
-                failed += 1;
-                (ToolStatus::Untrusted.as_str(), why)
-            }
-        };
-        let id = ready.chosen.tool.id().to_string();
-        rows.push([id, ready.installation.version.clone(), state.to_owned(), more]);
-    }
-    for run in not_run {
-        failed += u32::from(run.required && run.status != ToolStatus::Ok);
-        rows.push([run.tool.to_string(), String::new(), run.status.to_string(), why(&run)]);
-    }
-    rows.sort();
-    if as_json {
-        let keys = ["tool", "version", "state", "reason"];
-        let tools: Vec<serde_json::Map<String, serde_json::Value>> = rows
+    let failed = showings.iter().any(|(_, showing)| matches!(showing, Showing::Failed { .. }));
+    let missing = not_run.iter().any(ToolRun::leaves_a_gap);
+    let mut rows: Vec<Row> = showings.iter().map(row_of_showing).collect();
+    rows.extend(
+        not_run
             .iter()
-            .map(|row| {
-                keys.iter().map(|k| (*k).to_owned()).zip(row.iter().map(|v| json!(v))).collect()
-            })
-            .collect();
-        session.print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"))?;
-    } else {
-        let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
-        session.print(&table(&["tool", "version", "state", "why"], &rows, session.width()))?;
-        let isolation = assay_exec::describe_isolation().join(", ");
-        session.print(&format!("\nin force on this machine: {isolation}\n"))?;
-    }
-    Ok(if failed == 0 { Exit::Done } else { Exit::Incomplete })
+            .map(|run| [run.tool.to_string(), String::new(), run.status.to_string(), why(run)]),
+    );
+    rows.sort();
+    print_checked(rows, as_json)?;
+    Ok(if failed || missing { Exit::Incomplete } else { Exit::Done })
 }
 
-fn prune(catalogue: &Catalogue, session: &Session) -> Outcome {
+/// Installs the tools and lets each show what it finds.
+async fn show_all(
+    chosen: Vec<Chosen>,
+    offline: bool,
+    journal: &Arc<Journal>,
+    interrupt: &Interrupt,
+) -> Result<(Vec<(Ready, Showing)>, Vec<ToolRun>), Failure> {
+    let installed = bring(chosen, offline, journal, interrupt).await?;
+    let workplace = Arc::new(Workplace::new()?);
+    let cache = session::provisioner(offline)?.settings().cache.clone();
+    let engine = Engine {
+        limits: Limits {
+            slots: host::cpus(),
+            whole: Duration::ZERO,
+            lines: 0,
+            durations: Durations::default(),
+        },
+        bench: Bench::new(&cache, Arc::clone(&workplace)),
+        journal,
+        workplace: &workplace,
+        interrupt,
+    };
+    match engine.showings(installed.ready, Memory::Ignored).await {
+        (_, Some(reason)) => Err(Failure::stopped(Some(reason))),
+        (showings, None) => Ok((showings, installed.not_run)),
+    }
+}
+
+fn row_of_showing((ready, showing): &(Ready, Showing)) -> Row {
+    let (state, why) = match showing {
+        Showing::Passed => ("ok", ""),
+        Showing::Undecided { why } => ("not proven", why.as_str()),
+        Showing::Failed { why } => (ToolStatus::Untrusted.as_str(), why.as_str()),
+    };
+    let id = ready.chosen.tool.id().to_string();
+    [id, ready.installation.version.clone(), state.to_owned(), why.to_owned()]
+}
+
+fn print_checked(rows: Vec<Row>, as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        let tools: Vec<_> = rows
+            .iter()
+            .map(|[tool, version, state, why]| {
+                json!({"tool": tool, "version": version, "state": state, "why": why})
+            })
+            .collect();
+        return session::print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"));
+    }
+    let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
+    let headers = ["tool", "version", "state", "why"];
+    session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
+    let isolation = assay_exec::describe_isolation().join(", ");
+    session::print(&format!("\nin force on this machine: {isolation}\n"))
+}
+
+fn prune(catalogue: &Catalogue) -> Outcome {
     let journal = Arc::new(Journal::silent());
     let all: Vec<Chosen> = catalogue.iter().cloned().map(Chosen::plain).collect();
-    let used = session
-        .block_on(async |interrupt| bring(all, true, (session, &journal), &interrupt).await)?;
+    let used = session::block_on(async |interrupt| bring(all, true, &journal, &interrupt).await)?;
     let keep: Vec<Digest> = used.ready.into_iter().map(|ready| ready.installation.digest).collect();
-    let pruned = session
-        .provisioner(true)?
+    let pruned = session::provisioner(true)?
         .prune(&keep)
         .map_err(|error| Failure::usage(error.to_string()).maybe_hint(error.hint()))?;
     let freed = pruned.bytes.div_ceil(1 << 20);
-    session.print(&format!("{} installations removed, {freed} MiB\n", pruned.removed.len()))?;
+    session::print(&format!("{} installations removed, {freed} MiB\n", pruned.removed.len()))?;
     Ok(Exit::Done)
 }
