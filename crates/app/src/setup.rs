@@ -268,6 +268,11 @@ impl Chosen {
         }
     }
 
+    /// Returns the version that is pinned, or that of the user's own program.
+    pub(crate) fn version(&self, installed: &str) -> String {
+        self.tool.version().unwrap_or(installed).to_owned()
+    }
+
     /// Begins the report's entry on this tool.
     pub(crate) fn not_run(&self, status: ToolStatus) -> ToolRun {
         let mut run = ToolRun::not_run(self.tool.id().clone(), status, self.required);

@@ -82,6 +82,9 @@ fn result_words(run: &ToolRun) -> String {
     }
 }
 
+/// Cells for what came of a tool, so that its line stays one line on most terminals.
+const RESULT_WIDTH: usize = 80;
+
 /// Writes the line into which an ended tool collapses.
 pub(crate) fn ended_line(run: &ToolRun, style: Style) -> String {
     let (sign, role) = style.status_sign(run.status);
@@ -99,7 +102,8 @@ pub(crate) fn ended_line(run: &ToolRun, style: Style) -> String {
         "{} {} {status}{}{}",
         style.paint(role, sign),
         crate::layout::pad(name.trim_end(), 22),
-        result_words(run),
+        // A reason may be long; it stands whole in the summary.
+        crate::layout::cut(&result_words(run), RESULT_WIDTH, style),
         style.paint(Role::Faint, &took),
     )
 }

@@ -239,7 +239,7 @@ impl Engine<'_> {
 
 fn untrusted(ready: &Ready, why: String) -> ToolRun {
     let mut run = ready.chosen.not_run(ToolStatus::Untrusted);
-    run.version = Some(ready.installation.version.clone());
+    run.version = Some(ready.chosen.version(&ready.installation.version));
     run.installation = Some(ready.installation.digest.clone());
     run.files_matched = ready.matched.len() as u64;
     run.reason = Some(format!("its self-test failed: {why}"));
@@ -255,7 +255,7 @@ fn lost_run(ready: &Ready, lost: Lost) -> ToolRun {
         Lost::Panicked(why) => (ToolStatus::Failed, why),
     };
     let mut run = ready.chosen.not_run(status);
-    run.version = Some(ready.installation.version.clone());
+    run.version = Some(ready.chosen.version(&ready.installation.version));
     run.files_matched = ready.matched.len() as u64;
     run.reason = Some(reason);
     run

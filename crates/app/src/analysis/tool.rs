@@ -112,7 +112,7 @@ impl Job {
         run.clean = judged.clean;
         run.reason = judged.reason;
         run.mend = judged.mend;
-        run.version = Some(self.ready.installation.version.clone());
+        run.version = Some(chosen.version(&self.ready.installation.version));
         run.installation = Some(self.ready.installation.digest.clone());
         run.files_matched = matched;
         run.files_scanned = judged.files_scanned;

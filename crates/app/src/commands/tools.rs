@@ -165,7 +165,8 @@ fn install(chosen: Vec<Chosen>, offline: bool, session: &Session) -> Outcome {
     let mut rows = Vec::new();
     for ready in &installed.ready {
         let id = ready.chosen.tool.id().to_string();
-        rows.push(vec![id, ready.installation.version.clone(), "installed".to_owned()]);
+        let version = ready.chosen.version(&ready.installation.version);
+        rows.push(vec![id, version, "installed".to_owned()]);
     }
     let mut missing = 0;
     for run in &installed.not_run {
@@ -242,7 +243,7 @@ fn row_of_showing((ready, showing): &(Ready, Showing)) -> Row {
         Showing::Failed { why } => (ToolStatus::Untrusted.as_str(), why.as_str()),
     };
     let id = ready.chosen.tool.id().to_string();
-    [id, ready.installation.version.clone(), state.to_owned(), why.to_owned()]
+    [id, ready.chosen.version(&ready.installation.version), state.to_owned(), why.to_owned()]
 }
 
 fn print_checked(rows: Vec<Row>, as_json: bool) -> Result<(), Failure> {
