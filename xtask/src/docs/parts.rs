@@ -25,7 +25,21 @@ pub(super) fn tools(repo: &Repo) -> String {
         let id = file.path.strip_prefix("crates/tools/catalogue/")?.strip_suffix(".toml")?;
         Some(tool(id, &file.text.parse().ok()?))
     });
-    table(&["tool", "finds", "kind", "profile", "version", "comes from"], rows)
+    table(&["tool", "finds", "kinds", "profile", "cost", "network", "version", "comes from"], rows)
+}
+
+/// What a reader must know of single tools, in the words that every report repeats.
+pub(super) fn tool_notes(repo: &Repo) -> String {
+    let rows = repo.ending(".toml").filter_map(|file| {
+        let id = file.path.strip_prefix("crates/tools/catalogue/")?.strip_suffix(".toml")?;
+        let row: Table = file.text.parse().ok()?;
+        let note = row.get("note").and_then(Value::as_str).map(str::to_owned);
+        let optional = row.get("optional").and_then(Value::as_str);
+        let optional = optional.map(|why| format!("Not required: {why}."));
+        let says: Vec<String> = optional.into_iter().chain(note).collect();
+        (!says.is_empty()).then(|| vec![id.to_owned(), says.join(" ")])
+    });
+    table(&["tool", "to know"], rows)
 }
 
 fn tool(id: &str, row: &Table) -> Vec<String> {
@@ -37,9 +51,15 @@ fn tool(id: &str, row: &Table) -> Vec<String> {
         Some(page) => format!("[{id}]({page})"),
         None => id.to_owned(),
     };
+    let also = row.get("also").and_then(Value::as_array).into_iter().flatten();
+    let kinds: Vec<&str> =
+        row.get("kind").into_iter().chain(also).filter_map(Value::as_str).collect();
+    let network = row.get("network").and_then(Value::as_bool).unwrap_or_default();
+    let network = if network { "needed" } else { "-" }.to_owned();
     let install = row.get("install");
     let (version, origin) = (word(install, "version"), word(install, "from"));
-    vec![name, top("summary"), top("kind"), top("profile"), version, origin]
+    let kinds = kinds.join(", ");
+    vec![name, top("summary"), kinds, top("profile"), top("cost"), network, version, origin]
 }
 
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
@@ -60,9 +80,14 @@ mod tests {
     #[test]
     fn a_row_of_the_catalogue_becomes_a_row_of_the_table() {
         let text = "summary = \"smells | faults\"\nhomepage = \"https://x.y/\"\nkind = \"security\"\n\
-                    profile = \"quick\"\n[install]\nfrom = \"path\"\n";
-        let repo = Repo::of(&[("crates/tools/catalogue/b.toml", text)]);
-        let last = tools(&repo).lines().last().unwrap().to_owned();
-        assert_eq!(last, r"| [b](https://x.y/) | smells \| faults | security | quick | - | path |");
+                    also = [\"style\"]\nprofile = \"quick\"\ncost = \"heavy\"\nnetwork = true\n\
+                    optional = \"it asks\"\nnote = \"Slow.\"\n[install]\nfrom = \"path\"\n";
+        let silent = ("crates/tools/catalogue/c.toml", "kind = \"style\"\n");
+        let repo = Repo::of(&[("crates/tools/catalogue/b.toml", text), silent]);
+        let row = tools(&repo).lines().find(|line| line.contains("[b]")).unwrap().to_owned();
+        let expected = r"| [b](https://x.y/) | smells \| faults | security, style | quick | heavy | needed | - | path |";
+        assert_eq!(row, expected);
+        let notes = "| tool | to know |\n|---|---|\n| b | Not required: it asks. Slow. |\n";
+        assert_eq!(tool_notes(&repo), notes);
     }
 }
