@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn an_app_is_found_under_the_variants_of_its_models_name() {
         check(&["openai_gpt-4/app1"], ["openai/gpt-4", "1"], Some("openai_gpt-4/app1"));
-        check(&["openai-gpt-4/app1"], ["openai_gpt_4", "app1"], None);
+        check(&["openai-gpt-4/app1"], ["openai_gpt_4", "app1"], Some("openai-gpt-4/app1"));
         check(&["openai-gpt-4/app1"], ["openai_gpt-4", "app1"], Some("openai-gpt-4/app1"));
         check(&["Model/app3"], ["Model", "3"], Some("Model/app3"));
         check(&["m/flask/app2"], ["m", "2"], Some("m/flask/app2"));

@@ -33,6 +33,9 @@ const OLD: &[(&str, &str, Shape)] = &[("STATIC_ANALYSIS_TIMEOUT", "timeout", Sha
 const ELSEWHERE: &[&str] =
     &["ASSAY_CONFIG", "ASSAY_LOG", "ASSAY_LOG_FORMAT", "ASSAY_COLOR", "ASSAY_CACHE"];
 
+/// Variables of our own tests, which a program started by one of them may see.
+const FOR_TESTS: &str = "ASSAY_TEST_";
+
 #[derive(Clone, Copy, Debug)]
 enum Shape {
     Text,
@@ -56,7 +59,8 @@ pub(crate) fn lay(
         }
     }
     let names = || VARIABLES.iter().map(|(name, ..)| *name);
-    for (name, _) in variables.iter().filter(|(name, _)| name.starts_with("ASSAY_")) {
+    let ours = |name: &str| name.starts_with("ASSAY_") && !name.starts_with(FOR_TESTS);
+    for (name, _) in variables.iter().filter(|(name, _)| ours(name)) {
         if !names().chain(ELSEWHERE.iter().copied()).any(|known| known == name) {
             let problem = Problem::new(name, "there is no such setting");
             problems.push(match nearest(name, names()) {

@@ -18,7 +18,7 @@
 #![forbid(unsafe_code)]
 
 mod disk; // one file: written whole or not at all, read without surprise
-mod durations;
+mod durations; // how long tools took, learnt
 mod entry; // one task folder, as a reader finds it
 mod error; // what can go wrong with what is remembered, and the mend
 mod folder; // the writer of one task folder

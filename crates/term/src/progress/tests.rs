@@ -1,3 +1,5 @@
+//! Progress as a person sees it, on a terminal and off it.
+
 use super::*;
 use assay_model::{AppRef, Digest, Event, EventKind, RunView, ToolId, Usage};
 use std::fmt::Write as _;

@@ -1,3 +1,5 @@
+//! The summary as a person reads it, at several widths.
+
 use super::*;
 use serde_json::{Value, json};
 
