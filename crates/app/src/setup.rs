@@ -259,7 +259,7 @@ impl Chosen {
     /// A tool on its own, with nothing set: for `assay tools`.
     pub(crate) fn plain(tool: Arc<Tool>) -> Self {
         Self {
-            required: true,
+            required: !tool.is_optional(),
             note: None,
             settings: Settings::default(),
             timeout: tool.timeout(),

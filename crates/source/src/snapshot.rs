@@ -13,7 +13,7 @@ use assay_model::{
 };
 use rustix::fd::OwnedFd;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     io::{Read as _, Write as _},
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
@@ -145,7 +145,7 @@ fn copy_all(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Copied>, SourceError> {
     let not_written = |source| SourceError::NotWritten { path: into.display().to_string(), source };
-    make_folders(found, into).map_err(not_written)?;
+    let folders = make_folders(found, into).map_err(not_written)?;
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(found.len()));
     std::thread::scope(|scope| {
@@ -158,6 +158,10 @@ fn copy_all(
             .collect::<io::Result<Vec<()>>>()
     })
     .map_err(not_written)?;
+    for folder in folders {
+        // A tool that leaves its cache beside the code would change what the next tool sees.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).map_err(not_written)?;
+    }
     Ok(results.into_inner().expect("no copier panics while it holds the results"))
 }
 
@@ -182,17 +186,21 @@ fn copy_some(
     Ok(())
 }
 
-fn make_folders(found: &[Found], into: &Path) -> io::Result<()> {
-    fs::create_dir_all(into)?;
-    let mut last = "";
+/// Makes all folders of the copy and returns them, the innermost first.
+fn make_folders(found: &[Found], into: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut folders = BTreeSet::from([String::new()]);
     for file in found {
-        let folder = file.path.parent();
-        if folder != last {
-            fs::create_dir_all(into.join(folder))?;
-            last = folder;
+        let mut folder = file.path.parent();
+        // Once a folder is known, so are those around it.
+        while folders.insert(folder.to_owned()) {
+            folder = folder.rsplit_once('/').map_or("", |(outer, _)| outer);
         }
     }
-    Ok(())
+    // The outer ones come first: a name sorts before what it is the beginning of.
+    for folder in &folders {
+        fs::create_dir_all(into.join(folder))?;
+    }
+    Ok(folders.iter().rev().map(|folder| into.join(folder)).collect())
 }
 
 /// Copies one file. The outer error is ours (a full disk); the inner is a cause to skip it.
