@@ -62,7 +62,7 @@ fn tool(id: &str, row: &Table) -> Vec<String> {
     vec![name, top("summary"), kinds, top("profile"), top("cost"), network, version, origin]
 }
 
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+pub(super) fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| {
         let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
         format!("| {} |\n", cells.join(" | "))
