@@ -273,6 +273,17 @@ impl Chosen {
         self.tool.version().unwrap_or(installed).to_owned()
     }
 
+    /// A tool with what the configuration sets about it, where it sets anything.
+    pub(crate) fn configured(tool: Arc<Tool>, config: &Config) -> Result<Self, Failure> {
+        let mut chosen = Self::plain(tool);
+        if let Some(set) = config.settings.get(chosen.tool.id().as_str()) {
+            chosen.settings = chosen.tool.settings(&set.options).map_err(|error| {
+                Failure::usage(error.to_string()).hint("see `assay tools list --json`")
+            })?;
+        }
+        Ok(chosen)
+    }
+
     /// Begins the report's entry on this tool.
     pub(crate) fn not_run(&self, status: ToolStatus) -> ToolRun {
         let mut run = ToolRun::not_run(self.tool.id().clone(), status, self.required);

@@ -161,6 +161,10 @@ pub struct RunDeclaration {
     pub cwd: WorkingDirectory,
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// With `invocation = "each"`: copies in `{scratch}`, made before the start, for a tool that
+    /// would obey files that lie beside the matched one, or lines in it.
+    #[serde(default)]
+    pub staged: Vec<StagedFile>,
     /// Codes that mean "nothing found".
     #[serde(default = "default_clean_codes")]
     pub clean_codes: Vec<i32>,
@@ -196,6 +200,31 @@ pub enum WorkingDirectory {
     FileFolder,
 }
 
+/// A copy that a tool sees instead of a file of the app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct StagedFile {
+    /// The copy's name in `{scratch}`.
+    pub name: String,
+    /// A file in the folder of the matched file; one that is not there is not copied. Absent: the
+    /// matched file itself.
+    #[serde(default)]
+    pub beside: Option<String>,
+    #[serde(default)]
+    pub content: StagedContent,
+}
+
+/// What of a file is copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum StagedContent {
+    #[default]
+    Whole,
+    /// Of a `requirements.txt` only `name==version`: no option, address, path or hash. What that
+    /// leaves out is told as a complaint, so that nothing is clean.
+    PinnedRequirements,
+}
+
 /// Where its report appears and how it reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -211,6 +240,12 @@ pub struct OutputDeclaration {
     /// these: some tools complain there and exit 0.
     #[serde(default)]
     pub failure_lines: Vec<String>,
+    /// Lines of the other stream, or the reason at `map.failure`, or reasons at `map.skipped`
+    /// where everything was skipped, which mean that its server cannot be reached or does not answer
+    /// as it should: it is `unavailable`. A group `why` is what to tell, else the last line is; the
+    /// first pattern that matches tells it.
+    #[serde(default)]
+    pub unreachable_lines: Vec<String>,
     /// Lines of either stream whose group `path` names a file that it could not read.
     #[serde(default)]
     pub file_failed_lines: Vec<String>,
@@ -273,6 +308,10 @@ pub struct Mapping {
     #[serde(default)]
     pub above: BTreeMap<String, f64>,
     pub rule: String,
+    /// A text or a list of texts in which other names of the rule stand: a CVE among them, else a
+    /// GHSA, is the rule, so that all tools call a published vulnerability the same.
+    #[serde(default)]
+    pub aliases: Option<String>,
     pub message: String,
     #[serde(default)]
     pub path: Option<String>,
@@ -309,6 +348,13 @@ pub struct Mapping {
     /// (`*.error?`). One that names no file of the app is told as a complaint.
     #[serde(default)]
     pub files_failed: Option<String>,
+    /// A text by which the document says that the tool failed, and why.
+    #[serde(default)]
+    pub failure: Option<String>,
+    /// Like `items`, through the same list: reasons for not looking at an element of it. With any,
+    /// nothing is clean; where every element has one, the tool did nothing.
+    #[serde(default)]
+    pub skipped: Option<String>,
     /// Like `items`: texts that every reader of the result must know.
     #[serde(default)]
     pub notes: Option<String>,
@@ -360,6 +406,9 @@ pub struct OptionFlag {
     /// It names a program, a path or a host, so a project's own file may not set it.
     #[serde(default)]
     pub privileged: bool,
+    /// It names the server that is asked: the mend where that one does not answer.
+    #[serde(default)]
+    pub server: bool,
 }
 
 /// A tiny defect that the tool must find and a clean sample that it must leave alone.

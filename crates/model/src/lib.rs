@@ -16,7 +16,8 @@ pub use app::{AppRef, ModelSlug, ParseAppError};
 pub use cancel::CancelReason;
 pub use declaration::{
     CanaryDeclaration, CanaryFile, Cost, Format, Inputs, Install, Invocation, Mapping, OptionFlag,
-    OutputDeclaration, RuleNote, RunDeclaration, ToolDeclaration, WorkingDirectory,
+    OutputDeclaration, RuleNote, RunDeclaration, StagedContent, StagedFile, ToolDeclaration,
+    WorkingDirectory,
 };
 pub use event::{Event, EventKind, RunView, ToolPhase, ToolView};
 pub use finding::{

@@ -1,6 +1,9 @@
 //! Placeholders expanded: programs, arguments, folders. Never through a shell.
 
-use crate::tool::{Settings, Tool};
+use crate::{
+    stage::Staging,
+    tool::{Settings, Tool},
+};
 use assay_model::{Install, Invocation, SourcePath, WorkingDirectory};
 use camino::{Utf8Path, Utf8PathBuf};
 use std::collections::BTreeMap;
@@ -43,6 +46,10 @@ pub struct Call {
     pub file: Option<SourcePath>,
     /// Must exist before the start, and be empty.
     pub scratch: Utf8PathBuf,
+    /// Copies to be made before the start, by [`Call::stage`].
+    pub staged: Vec<Staging>,
+    /// What the copies do not hold of what the app has.
+    pub left_out: Vec<String>,
     pub output: OutputSource,
     /// A file in the scratch folder that is kept for the reader.
     pub artifact: Option<Utf8PathBuf>,
@@ -130,6 +137,8 @@ impl Tool {
             shown: self.shown(file, settings),
             file: file.cloned(),
             scratch: scratch.to_owned(),
+            staged: self.staged(places, scratch, file),
+            left_out: Vec::new(),
             output: match &self.output {
                 OutputName::Stdout => OutputSource::Stdout,
                 OutputName::Stderr => OutputSource::Stderr,

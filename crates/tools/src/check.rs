@@ -58,6 +58,7 @@ pub(crate) fn check(
     let note_of = notes.flat_map(|(at, note)| note.rules.iter().map(move |_| at)).collect();
     let failure_lines = check.regexes("output.failure-lines", &says.output.failure_lines);
     let file_failed_lines = check.file_failed_lines();
+    let unreachable_lines = check.unreachable_lines();
     let suppressors = check.suppressors();
     let mapping = check.mapping();
     let locks = check.locks(id);
@@ -75,6 +76,7 @@ pub(crate) fn check(
         note_of,
         failure_lines,
         file_failed_lines,
+        unreachable_lines,
         suppressors,
         mapping,
         locks,
@@ -169,6 +171,17 @@ impl Check<'_> {
             let mend = "set `invocation = \"each\"`, or another `cwd`";
             self.fault("run.cwd", "`file-folder` is about one file", mend);
         }
+        if !each && !run.staged.is_empty() {
+            let mend = "set `invocation = \"each\"`";
+            self.fault("run.staged", "it is about one file", mend);
+        }
+        for staged in &run.staged {
+            let beside = staged.beside.as_deref().unwrap_or("beside");
+            if !safe_name(&staged.name) || !safe_name(beside) || staged.name.contains('/') {
+                let mend = "use plain names, without `..`";
+                self.fault("run.staged", format!("`{}` is no name for a copy", staged.name), mend);
+            }
+        }
         if run.clean_codes.is_empty() {
             let mend = "name the code that it ends with when nothing is found";
             self.fault("run.clean-codes", "it could never be clean", mend);
@@ -259,6 +272,21 @@ impl Check<'_> {
                 Err(error) => {
                     self.fault(KEY, error.to_string(), "mend the regular expression");
                 }
+            }
+        }
+        made
+    }
+
+    fn unreachable_lines(&mut self) -> Vec<Regex> {
+        const KEY: &str = "output.unreachable-lines";
+        if !self.says.network && !self.says.output.unreachable_lines.is_empty() {
+            self.fault(KEY, "this tool needs nothing that has to be reached", "set `network`");
+        }
+        let mut made = Vec::new();
+        for pattern in &self.says.output.unreachable_lines {
+            match Regex::new(pattern) {
+                Ok(regex) => made.push(regex),
+                Err(error) => self.fault(KEY, error.to_string(), "mend the regular expression"),
             }
         }
         made

@@ -36,6 +36,7 @@ mod recipe; // how a tool is installed
 mod resolve; // what people type to what is run
 mod select; // which tools an analysis runs
 pub mod severity; // how bad, in one scale
+mod stage; // copies that a tool sees instead of files of the app
 mod suppress; // comments that silence a finding
 mod tool; // one checked tool
 mod verdict; // what a run is worth
@@ -49,6 +50,7 @@ pub use read::{OutputError, ReadContext, Reading};
 pub use recipe::Recipe;
 pub use resolve::{ResolveError, Resolved};
 pub use select::{Optional, SECURITY_KINDS, Selected, Selection, select};
+pub use stage::Staging;
 pub use tool::{Origin, SettingError, Settings, Tool};
 pub use verdict::{CallResult, Verdict, verdict};
 

@@ -72,6 +72,12 @@ impl Route {
             None => (&self.0, None),
         }
     }
+
+    /// Returns what follows this route's first `*` in another one that goes through the same list.
+    pub(crate) fn beyond_first_each<'r>(&self, other: &'r Self) -> Option<&'r [Step]> {
+        let rest = other.0.strip_prefix(self.around_first_each().0)?;
+        rest.split_first().filter(|(step, _)| **step == Step::Each).map(|(_, rest)| rest)
+    }
 }
 
 // === impl Lookup ===

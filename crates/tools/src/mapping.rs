@@ -2,7 +2,7 @@
 
 use crate::{
     check::Problem,
-    lookup::{Lookup, Route, path},
+    lookup::{Lookup, Route, Step, path},
 };
 use assay_model::{Format, Mapping};
 use regex::Regex;
@@ -17,6 +17,7 @@ pub(crate) struct CompiledMapping {
     pub only: Vec<(Lookup, Vec<String>)>,
     pub above: Vec<(Lookup, f64)>,
     pub rule: Lookup,
+    pub aliases: Option<Lookup>,
     pub message: Lookup,
     pub path: Option<Lookup>,
     pub line: Option<Lookup>,
@@ -34,6 +35,8 @@ pub(crate) struct CompiledMapping {
     pub files_scanned: Option<Route>,
     pub files_failed: Option<Route>,
     pub files_failed_if: Option<Lookup>,
+    pub failure: Option<Lookup>,
+    pub skipped: Option<Route>,
     pub notes: Option<Route>,
     pub required: Vec<Vec<String>>,
     /// Items that are no objects are asked for.
@@ -63,6 +66,7 @@ impl CompiledMapping {
             only,
             above,
             rule: faults.lookup("rule", &map.rule),
+            aliases: faults.optional("aliases", map.aliases.as_deref()),
             message: faults.lookup("message", &map.message),
             path: faults.optional("path", map.path.as_deref()),
             line: faults.optional("line", map.line.as_deref()),
@@ -81,11 +85,18 @@ impl CompiledMapping {
             files_scanned: map.files_scanned.as_ref().map(|s| faults.route("files-scanned", s)),
             files_failed: map.files_failed.as_ref().map(|s| faults.route("files-failed", s)),
             files_failed_if: faults.optional("files-failed-if", map.files_failed_if.as_deref()),
+            failure: faults.optional("failure", map.failure.as_deref()),
+            skipped: faults.skipped(map, format),
             notes: map.notes.as_ref().map(|s| faults.route("notes", s)),
             required: map.required.iter().map(|s| faults.path("required", s)).collect(),
             takes_scalars: takes_scalars(map),
         };
         if faults.0.is_empty() { Ok(mapping) } else { Err(faults.0) }
+    }
+
+    /// Returns what follows the `*` of `items` in a route that goes through the same list.
+    pub(crate) fn beyond_the_list<'r>(&self, route: Option<&'r Route>) -> Option<&'r [Step]> {
+        self.items.beyond_first_each(route?)
     }
 }
 
@@ -114,6 +125,15 @@ impl Faults {
         if !map.ignore_lines.is_empty() && !matches!(format, Format::Text | Format::JsonLines) {
             self.add("ignore-lines", "this format is not read by lines");
         }
+    }
+
+    fn skipped(&mut self, map: &Mapping, format: Format) -> Option<Route> {
+        let route = self.route("skipped", map.skipped.as_ref()?);
+        let items = Route::parse(&map.items).unwrap_or_default();
+        if format != Format::Json || items.beyond_first_each(&route).is_none() {
+            self.add("skipped", "it does not pass through the list that `items` names");
+        }
+        Some(route)
     }
 
     /// A lookup into a pattern names one of its groups.

@@ -55,6 +55,8 @@ pub struct Reading {
     pub files_scanned: Option<u64>,
     /// Files of the app that it could not read, ascending.
     pub files_failed: Vec<SourcePath>,
+    /// Elements of its list that it did look at, where the row says how it tells of others.
+    pub looked_at: Option<u64>,
     /// What it complains about without naming a file of the app. With any, nothing is clean.
     pub complaints: Vec<String>,
     /// What a reader of the result must know.

@@ -32,6 +32,7 @@ pub struct Tool {
     pub(crate) failure_lines: RegexSet,
     /// Each with a group `path`.
     pub(crate) file_failed_lines: Vec<Regex>,
+    pub(crate) unreachable_lines: Vec<Regex>,
     pub(crate) suppressors: Vec<Suppressor>,
     pub(crate) mapping: Option<CompiledMapping>,
     pub(crate) locks: Locks,
@@ -143,6 +144,16 @@ impl Tool {
     pub fn is_failure_line(&self, line: &str) -> bool {
         self.failure_lines.is_match(line)
             && !self.file_failed_lines.iter().any(|pattern| pattern.is_match(line))
+    }
+
+    /// Returns why the server that the tool asks cannot be asked, where a line of the text says
+    /// that it is so: what the pattern names, else the last line, where programs put it.
+    pub(crate) fn unreachable<'t>(&self, text: &'t str) -> Option<&'t str> {
+        self.unreachable_lines.iter().find_map(|pattern| {
+            let found = text.lines().find_map(|line| pattern.captures(line))?;
+            let last = || text.lines().rev().find(|line| !line.trim().is_empty());
+            found.name("why").map(|why| why.as_str()).or_else(last)
+        })
     }
 
     /// Checks a user's settings and keeps the arguments that they become.

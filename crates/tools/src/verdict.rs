@@ -44,6 +44,15 @@ pub struct Verdict {
 struct Judged {
     status: ToolStatus,
     reason: Option<String>,
+    blame: Blame,
+}
+
+/// Who can mend it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blame {
+    Tool,
+    /// The server that it asks.
+    Server,
 }
 
 /// What an exit code says.
@@ -64,23 +73,23 @@ pub fn verdict(tool: &Tool, files_matched: u64, calls: &[CallResult]) -> Verdict
         .map(|call| (judge(tool, call), &call.end))
         .min_by_key(|(judged, _)| rank(judged.status));
     let (judged, end) = match worst {
-        None if files_matched == 0 => (Judged { status: ToolStatus::NoInputs, reason: None }, None),
+        None if files_matched == 0 => (Judged::well(ToolStatus::NoInputs), None),
         None => (Judged::because(ToolStatus::Failed, "it was never started".to_owned()), None),
         Some((judged, end)) => (judged, Some(end.clone())),
     };
     let judged = match judged.status {
-        ToolStatus::Ok => sums.read_anything(files_matched),
+        ToolStatus::Ok => sums.read_anything(tool, files_matched),
         _ => judged,
     };
     let clean = judged.status == ToolStatus::Ok
         && sums.observations == 0
         && sums.files_failed.is_empty()
-        && !sums.complained
+        && sums.complaints.is_empty()
         && files_matched > 0
         && sums.files_scanned != Some(0);
     Verdict {
         clean,
-        mend: mend(tool, judged.status),
+        mend: mend(tool, &judged),
         status: judged.status,
         reason: judged.reason,
         observations: sums.observations,
@@ -99,7 +108,8 @@ struct Sums {
     observations: u64,
     files_scanned: Option<u64>,
     files_failed: BTreeSet<SourcePath>,
-    complained: bool,
+    looked_at: Option<u64>,
+    complaints: Vec<String>,
     notes: Vec<String>,
     version: Option<String>,
     components: Option<u64>,
@@ -115,7 +125,8 @@ impl Sums {
             sums.files_scanned = sum(sums.files_scanned, reading.files_scanned);
             sums.components = sum(sums.components, reading.components);
             sums.files_failed.extend(reading.files_failed.iter().cloned());
-            sums.complained |= !reading.complaints.is_empty();
+            sums.looked_at = sum(sums.looked_at, reading.looked_at);
+            sums.complaints.extend(reading.complaints.iter().cloned());
             let complaints = reading.complaints.iter().map(|said| format!("it complains: {said}"));
             for note in reading.notes.iter().cloned().chain(complaints) {
                 if !sums.notes.contains(&note) {
@@ -128,7 +139,15 @@ impl Sums {
     }
 
     /// A tool that ended well may still have read nothing of what it was given.
-    fn read_anything(&self, files_matched: u64) -> Judged {
+    fn read_anything(&self, tool: &Tool, files_matched: u64) -> Judged {
+        if let (Some(0), Some(first)) = (self.looked_at, self.complaints.first()) {
+            return match self.complaints.iter().find_map(|said| tool.unreachable(said)) {
+                Some(why) => Judged::unreachable(why),
+                None => {
+                    Judged::because(ToolStatus::Failed, format!("it looked at nothing: {first}"))
+                }
+            };
+        }
         let failed = self.files_failed.len() as u64;
         if files_matched > 0 && self.files_scanned == Some(0) && self.observations == 0 {
             let reason = format!("it read none of {files_matched} files");
@@ -139,15 +158,24 @@ impl Sums {
             let reason = format!("it could not read any of {given} files");
             return Judged::because(ToolStatus::Failed, reason);
         }
-        Judged { status: ToolStatus::Ok, reason: None }
+        Judged::well(ToolStatus::Ok)
     }
 }
 
 // === impl Judged ===
 
 impl Judged {
+    fn well(status: ToolStatus) -> Self {
+        Self { status, reason: None, blame: Blame::Tool }
+    }
+
     fn because(status: ToolStatus, reason: String) -> Self {
-        Self { status, reason: Some(reason) }
+        Self { status, reason: Some(reason), blame: Blame::Tool }
+    }
+
+    fn unreachable(why: &str) -> Self {
+        let reason = format!("the server that it asks does not answer as it should: {}", shown(why));
+        Self { status: ToolStatus::Unavailable, reason: Some(reason), blame: Blame::Server }
     }
 }
 
@@ -159,8 +187,9 @@ fn judge(tool: &Tool, call: &CallResult) -> Judged {
             Judged::because(ToolStatus::Failed, with_tail(&format!("it {end}"), &call.stderr_tail))
         }
         ToolEnd::TimedOut => {
-            let reason = format!("it {end} ({} s)", tool.says.timeout_s);
-            Judged::because(ToolStatus::TimedOut, reason)
+            // No number: the row's is not the deadline that it had, which the user may set and a
+            // self-test shortens.
+            Judged::because(ToolStatus::TimedOut, format!("it {end}"))
         }
         ToolEnd::Cancelled => Judged::because(ToolStatus::Cancelled, format!("it {end}")),
         ToolEnd::NotStarted { .. } => Judged::because(ToolStatus::Unavailable, format!("it {end}")),
@@ -168,6 +197,9 @@ fn judge(tool: &Tool, call: &CallResult) -> Judged {
 }
 
 fn judge_exit(tool: &Tool, code: i32, call: &CallResult) -> Judged {
+    if let Some(judged) = judge_reach(tool, call) {
+        return judged;
+    }
     let meaning = meaning(tool, code);
     if meaning == Code::Failure {
         // Where the tool says why in its report, that is the better reason.
@@ -206,9 +238,19 @@ fn judge_exit(tool: &Tool, code: i32, call: &CallResult) -> Judged {
             );
             Judged::because(ToolStatus::OutputInvalid, reason)
         }
-        Code::Clean | Code::Found | Code::Either => Judged { status: ToolStatus::Ok, reason: None },
+        Code::Clean | Code::Found | Code::Either => Judged::well(ToolStatus::Ok),
         Code::Failure => Judged::because(ToolStatus::Failed, format!("it exited with code {code}")),
     }
+}
+
+/// Whatever the code: a tool that says that its server does not answer has looked nothing up.
+fn judge_reach(tool: &Tool, call: &CallResult) -> Option<Judged> {
+    let in_report = match &call.reading {
+        Err(OutputError::SaysFailed { why }) => tool.unreachable(why),
+        Ok(_) | Err(_) => None,
+    };
+    let in_tail = || tool.unreachable(&call.stderr_tail);
+    in_report.or_else(in_tail).map(Judged::unreachable)
 }
 
 fn meaning(tool: &Tool, code: i32) -> Code {
@@ -235,8 +277,11 @@ fn rank(status: ToolStatus) -> u8 {
     }
 }
 
-fn mend(tool: &Tool, status: ToolStatus) -> Option<String> {
-    match (status, &tool.says.install) {
+fn mend(tool: &Tool, judged: &Judged) -> Option<String> {
+    if judged.blame == Blame::Server {
+        return Some(mend_of_server(tool));
+    }
+    match (judged.status, &tool.says.install) {
         (ToolStatus::Unavailable, Install::Path { mend, .. }) => Some(mend.clone()),
         (ToolStatus::Unavailable, _) => Some(format!("assay tools install {}", tool.id)),
         (ToolStatus::Failed | ToolStatus::OutputInvalid | ToolStatus::Untrusted, _) => {
@@ -246,6 +291,17 @@ fn mend(tool: &Tool, status: ToolStatus) -> Option<String> {
             ToolStatus::Ok | ToolStatus::NoInputs | ToolStatus::TimedOut | ToolStatus::Cancelled,
             _,
         ) => None,
+    }
+}
+
+fn mend_of_server(tool: &Tool) -> String {
+    let leave_out = "run with --offline to leave it out";
+    match tool.says.options.iter().find(|(_, option)| option.server) {
+        Some((name, _)) => {
+            let key = format!("settings.{}.options.{name}", tool.id);
+            format!("{leave_out}, or set `{key}` to a server that answers")
+        }
+        None => leave_out.to_owned(),
     }
 }
 

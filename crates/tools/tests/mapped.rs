@@ -93,8 +93,7 @@ message = "`{name}` has {complexity}"
 path = "$key"
 line = "lineno"
 above = { complexity = 10 }
-files-failed = "*"
-files-failed-if = "error"
+files-failed = "*.error?"
 files-scanned = "*"
 "#);
     let text = r#"{"a.py":[{"name":"f","complexity":11,"lineno":4},{"name":"g","complexity":10}],
@@ -247,4 +246,48 @@ proptest! {
             prop_assert!(read(&own(rest), &bytes).0.is_err());
         }
     }
+}
+
+const LISTED: &str = r#"
+network = true
+[output]
+format = "json"
+unreachable-lines = ["^no server"]
+[output.map]
+items = "packages.*.found.*"
+rule = "id"
+aliases = "names"
+message = "{id}"
+skipped = "packages.*.skip"
+failure = "message | error.summary"
+required = ["packages"]
+"#;
+
+#[test]
+fn a_vulnerability_is_called_by_its_public_number() {
+    let text = r#"{"packages":[
+        {"found":[{"id":"PYSEC-1","names":["GHSA-aaaa-bbbb-cccc","CVE-2020-2222","CVE-2019-1111"]},
+                  {"id":"CVE-2021-3333","names":[]},
+                  {"id":"7","names":"https://example.org/GHSA-dddd-eeee-ffff/x"},
+                  {"id":"own","names":["CVE-"]}, {"id":"bare"}]},
+        {"skip":"why not"}]}"#;
+    let (reading, seen) = sound(&own(LISTED), text);
+    let rules: Vec<_> = seen.iter().map(|seen| seen.rule.as_str()).collect();
+    assert_eq!(rules, ["CVE-2019-1111", "CVE-2021-3333", "GHSA-dddd-eeee-ffff", "own", "bare"]);
+    assert_eq!(seen[0].defect, "cve-2019-1111");
+    assert_eq!((reading.looked_at, reading.complaints), (Some(1), vec!["why not".to_owned()]));
+}
+
+#[test]
+fn a_document_may_say_why_there_is_no_report() {
+    let tool = own(LISTED);
+    for text in [
+        r#"{"message":"it broke","error":{"summary":""}}"#,
+        r#"{"error":{"summary":"it broke"}}"#,
+        r#"{"packages":[],"message":"it broke"}"#,
+    ] {
+        assert_eq!(refused(&tool, text.as_bytes()), "it says that it failed: it broke");
+    }
+    assert!(refused(&tool, br#"{"message":""}"#).contains("`packages` is missing"));
+    assert_eq!(sound(&tool, r#"{"packages":[],"message":" "}"#).0.looked_at, None);
 }

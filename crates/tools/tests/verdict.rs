@@ -97,6 +97,60 @@ fn findings_may_come_with_a_clean_code_where_the_row_says_so() {
     assert_eq!(verdict(tool, 1, &[exited(0, found(4))]).status, ToolStatus::Ok);
 }
 
+/// A tool that asks a server.
+const ASKS: &str = r#"
+network = true
+options = { registry = { summary = "", args = ["{value}"], server = true } }
+[output]
+format = "sarif"
+failure-lines = ["^Error"]
+unreachable-lines = ["no answer from (?P<why>.+)", "down"]
+"#;
+
+#[test]
+fn a_server_that_does_not_answer_is_told_with_its_mend() {
+    let tool = own(ASKS);
+    let call =
+        |code, tail: &str| CallResult { stderr_tail: tail.to_owned(), ..exited(code, found(0)) };
+    for code in [0, 1, 2, -9] {
+        let verdict =
+            verdict(&tool, 1, &[call(code, "Error: x\ndown\nno answer from \u{1b}http://a\n")]);
+        assert_eq!((verdict.status, verdict.clean), (ToolStatus::Unavailable, false));
+        assert_eq!(verdict.reason.as_deref(), Some("the server that it asks does not answer as it should: http://a"));
+        let mend = "run with --offline to leave it out, or set `settings.own.options.registry` to a server that answers";
+        assert_eq!(verdict.mend.as_deref(), Some(mend));
+    }
+    let in_report = |why: &str| CallResult {
+        reading: Err(OutputError::SaysFailed { why: why.to_owned() }),
+        ..exited(1, found(0))
+    };
+    assert_eq!(verdict(&tool, 1, &[in_report("it is down")]).status, ToolStatus::Unavailable);
+    assert_eq!(verdict(&tool, 1, &[in_report("no lock file")]).status, ToolStatus::Failed);
+    assert_eq!(verdict(&tool, 1, &[call(1, "Error: x")]).status, ToolStatus::Failed);
+    // What one file's server found is kept.
+    let both = verdict(&tool, 2, &[exited(1, found(2)), call(1, "down")]);
+    assert_eq!((both.status, both.observations), (ToolStatus::Unavailable, 2));
+}
+
+#[test]
+fn a_tool_that_skipped_everything_did_nothing() {
+    let tool = own(ASKS);
+    let skipping = |looked_at, why: &[&str]| {
+        let complaints = why.iter().map(|&why| why.to_owned()).collect();
+        exited(0, Reading { looked_at: Some(looked_at), complaints, ..Reading::default() })
+    };
+    let judged = |calls: &[CallResult]| {
+        let verdict = verdict(&tool, 1, calls);
+        (verdict.status, verdict.clean)
+    };
+    assert_eq!(judged(&[skipping(0, &["unknown"])]), (ToolStatus::Failed, false));
+    assert_eq!(judged(&[skipping(0, &["x", "it is down"])]), (ToolStatus::Unavailable, false));
+    assert_eq!(judged(&[skipping(1, &["it is down"])]), (ToolStatus::Ok, false));
+    assert_eq!(judged(&[skipping(0, &["x"]), skipping(2, &[])]), (ToolStatus::Ok, false));
+    assert_eq!(judged(&[skipping(1, &[])]), (ToolStatus::Ok, true));
+    assert_eq!(judged(&[skipping(0, &[])]), (ToolStatus::Ok, true), "an empty list is looked at");
+}
+
 fn any_end() -> impl Strategy<Value = ToolEnd> {
     prop_oneof![
         any::<i32>().prop_map(|code| ToolEnd::Exited { code }),
@@ -129,6 +183,23 @@ fn any_call() -> impl Strategy<Value = CallResult> {
 }
 
 proptest! {
+    #[test]
+    fn whoever_says_that_the_server_is_gone_is_never_ok(
+        calls in prop::collection::vec(any_call(), 1..4),
+        at in any::<prop::sample::Index>(),
+        around in "[a-z \n]{0,20}",
+    ) {
+        let mut calls = calls;
+        let at = at.index(calls.len());
+        let silent = matches!(calls[at].end, ToolEnd::Exited { .. });
+        calls[at].stderr_tail = format!("{around}\nno answer from it\n{around}");
+        let verdict = verdict(&own(ASKS), 3, &calls);
+        prop_assert!(!verdict.clean && verdict.status != ToolStatus::Ok);
+        if silent && calls.len() == 1 {
+            prop_assert_eq!(verdict.status, ToolStatus::Unavailable);
+        }
+    }
+
     #[test]
     fn no_end_that_is_not_declared_is_ever_ok(
         calls in prop::collection::vec(any_call(), 0..4),

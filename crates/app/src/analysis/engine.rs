@@ -89,12 +89,13 @@ impl Engine<'_> {
         due: Vec<Ready>,
         memory: Memory,
     ) -> (Vec<(Ready, Showing)>, Option<CancelReason>) {
-        let deadline = Instant::now() + SHOWING_TIME_MAX;
         let works = due.iter().enumerate().map(|(id, ready)| self.work(id, ready, 0)).collect();
         let mut showings = Vec::new();
         let start = |id: usize, cancel| {
             let (bench, ready) = (self.bench.clone(), due[id].clone());
             self.phase(&ready, ToolPhase::Checking);
+            // From its own start: who waits behind slow ones must not be called slow.
+            let deadline = Instant::now() + SHOWING_TIME_MAX;
             async move { bench.show(&ready, &Bounds { deadline, cancel }, memory).await }
         };
         let settle = |id: usize, result: Result<Showing, Lost>| {

@@ -189,13 +189,13 @@ impl Visit<'_> {
 
     async fn call(
         &self,
-        call: Call,
+        mut call: Call,
         places: &Places,
         (number, count): (usize, usize),
         done: &mut Done,
     ) -> ToolEnd {
         let tool = &self.ready.chosen.tool;
-        if let Err(error) = fs::create_dir_all(&call.scratch) {
+        if let Err(error) = fs::create_dir_all(&call.scratch).and_then(|()| call.stage()) {
             done.calls.push(not_started(format!("its folder could not be made: {error}")));
             return ToolEnd::NotStarted { why: error.to_string() };
         }

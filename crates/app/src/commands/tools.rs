@@ -44,7 +44,13 @@ pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outco
             install(chosen, offline || config.offline, session)
         }
         Command::Check { tools, json, offline } => {
-            let chosen = chosen(&catalogue, &tools, None)?;
+            let mut chosen = chosen(&catalogue, &tools, None)?;
+            for chosen in &mut chosen {
+                // A tool shows itself as an analysis would run it: with its server, for one.
+                let required = chosen.required;
+                *chosen = Chosen::configured(Arc::clone(&chosen.tool), &config)?;
+                chosen.required = required;
+            }
             check(chosen, offline || config.offline, json, session)
         }
         Command::Prune => prune(&catalogue),

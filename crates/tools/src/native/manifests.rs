@@ -1,5 +1,29 @@
 //! Pinned dependencies in the files that projects keep them in.
 
+use pep440_rs::Version;
+use std::{collections::BTreeMap, str::FromStr};
+
+/// Writes anew what of a `requirements.txt` is exact, one version of each package. Nothing else
+/// gets through: no option, no address, no path, no hash. The rest is told.
+pub(crate) fn exact_requirements(text: &str) -> (String, Vec<String>) {
+    let Pins { pins, mut open } = requirements(text);
+    let mut versions: BTreeMap<String, String> = BTreeMap::new();
+    for Pin { name, version, .. } in pins {
+        let known = versions.get(&name);
+        let is_version = Version::from_str(&version).is_ok();
+        match known {
+            None if is_version => drop(versions.insert(name, version)),
+            Some(known) if *known == version => {}
+            None | Some(_) => open.push(format!("{name}=={version}")),
+        }
+    }
+    let mut exact = String::new();
+    for (name, version) in &versions {
+        exact.extend([name.as_str(), "==", version, "\n"]);
+    }
+    (exact, open)
+}
+
 /// One package of exactly one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pin {
@@ -13,8 +37,8 @@ pub(super) struct Pin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Pins {
     pub pins: Vec<Pin>,
-    /// Packages whose version is not pinned, so that nothing can be said about them.
-    pub open: u64,
+    /// What names no exact version, so that nothing can be said about it, as written.
+    pub open: Vec<String>,
 }
 
 /// Reads a `requirements.txt`: continuation lines, comments, options, markers and hashes as pip
@@ -23,6 +47,10 @@ pub(super) fn requirements(text: &str) -> Pins {
     let mut found = Pins::default();
     for (line, text) in logical_lines(text) {
         let text = text.split(" #").next().unwrap_or_default().trim();
+        if text.starts_with("-e") || text.starts_with("--editable") {
+            found.open.push(text.to_owned());
+            continue;
+        }
         if text.is_empty() || text.starts_with(['#', '-']) {
             continue;
         }
@@ -32,6 +60,7 @@ pub(super) fn requirements(text: &str) -> Pins {
         let name_end = text.find(|c: char| !is_name(c)).unwrap_or(text.len());
         let (name, rest) = text.split_at(name_end);
         if name.is_empty() {
+            found.open.push(text.to_owned());
             continue;
         }
         let rest = match rest.trim_start().strip_prefix('[') {
@@ -42,7 +71,7 @@ pub(super) fn requirements(text: &str) -> Pins {
             Some(version) => {
                 found.pins.push(Pin { name: normal_name(name), version: version.to_owned(), line });
             }
-            None => found.open += 1,
+            None => found.open.push(text.to_owned()),
         }
     }
     found
@@ -133,7 +162,19 @@ mod tests {
             shown,
             ["2:flask=2.0.1", "3:requests=2.25", "6:jinja2=3.0.0", "9:zope-interface=5.0"]
         );
-        assert_eq!(found.open, 3);
+        assert_eq!(found.open, ["numpy>=1.0", "pin==1.*", "url @ https://example.org/x.whl"]);
+        let odd =
+            requirements("-e .\n--editable=git+https://a/b\n--index-url http://a\n./local\n/abs\n");
+        assert_eq!(odd.open, ["-e .", "--editable=git+https://a/b", "./local", "/abs"]);
+    }
+
+    #[test]
+    fn only_exact_versions_get_through() {
+        let text = "Flask==2.0.1 --hash=sha256:aa\n--index-url http://evil\n-e .\n-r http://evil/r.txt\n\
+            a==1;python_version<'3'\na==2\na==1\nb==x y\nc==1@http://evil\nflask===2.0.1\nd\n";
+        let (exact, open) = exact_requirements(text);
+        assert_eq!(exact, "a==1\nflask==2.0.1\n");
+        assert_eq!(open, ["-e .", "d", "a==2", "b==x", "c==1@http://evil"]);
     }
 
     #[test]

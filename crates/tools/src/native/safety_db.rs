@@ -180,10 +180,11 @@ impl Answer {
     }
 
     fn add(&mut self, database: &Database, file: &str, text: &str) {
-        let Pins { pins, mut open } = match file.rsplit_once('.') {
+        let Pins { pins, open } = match file.rsplit_once('.') {
             Some((_, "lock")) => manifests::toml_lock(text),
             _ => manifests::requirements(text),
         };
+        let mut open = open.len();
         self.scanned.push(file.to_owned());
         for pin in &pins {
             let Ok(version) = Version::from_str(&pin.version) else {

@@ -80,6 +80,8 @@ enum Becomes {
 pub(crate) struct Collector<'a> {
     pub tool: &'a Tool,
     pub call_file: Option<&'a SourcePath>,
+    /// What of its input the tool was not shown.
+    left_out: &'a [String],
     pub paths: Paths<'a>,
     emit: &'a mut dyn FnMut(Observation),
     pub reading: Reading,
@@ -100,6 +102,7 @@ impl<'a> Collector<'a> {
         Self {
             tool,
             call_file: context.call.file.as_ref(),
+            left_out: &context.call.left_out,
             paths: Paths::new(context.places, &context.call.cwd, context.is_file),
             emit,
             reading: Reading::default(),
@@ -241,6 +244,9 @@ impl<'a> Collector<'a> {
 
     /// Ends the reading and tells what was cut.
     pub(crate) fn finish(mut self, other_stream: &str) -> Reading {
+        for left_out in self.left_out {
+            self.complain(left_out);
+        }
         for line in other_stream.lines() {
             self.take_failed_line(line);
         }

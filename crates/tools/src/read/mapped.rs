@@ -79,11 +79,19 @@ impl Document<'_, '_> {
                 members.insert(key, value);
             }
         }
-        if found {
-            self.outer.pop().ok_or_else(|| not_its("it"))
-        } else {
-            Err(not_its(&format!("`{name}`")))
+        let whole = self.outer.pop().ok_or_else(|| not_its("it"))?;
+        match self.failure(&whole) {
+            Some(why) => Err(OutputError::SaysFailed { why }),
+            None if found => Ok(whole),
+            None => Err(not_its(&format!("`{name}`"))),
         }
+    }
+
+    /// Returns why the tool failed, where an object around the list says that it did.
+    fn failure(&self, around: &Value) -> Option<String> {
+        let alone = Scope { value: around, key: None, outer: None };
+        let why = self.mapping.failure.as_ref()?.text(&alone)?;
+        (!why.trim().is_empty()).then(|| cleaned(&why, 500))
     }
 
     /// Reads the list of items. Without a `*`, an array is one and anything else is an item.
@@ -136,7 +144,10 @@ impl Document<'_, '_> {
         let Self { mapping, collector, outer, .. } = self;
         with_outer(outer, None, &mut |around| {
             let scope = Scope { value, key, outer: around };
-            if let Some(rest) = beyond_the_list(&mapping.items, mapping.files_failed.as_ref()) {
+            if let Some(rest) = mapping.beyond_the_list(mapping.skipped.as_ref()) {
+                take_skipped(collector, &scope, rest);
+            }
+            if let Some(rest) = mapping.beyond_the_list(mapping.files_failed.as_ref()) {
                 walk(&scope, rest, &mut |failed| {
                     take_failed(mapping, collector, failed);
                     Ok::<_, OutputError>(())
@@ -173,7 +184,7 @@ impl Document<'_, '_> {
             collector.reading.files_scanned = count;
         }
         if let Some(failed) = &mapping.files_failed
-            && beyond_the_list(&mapping.items, Some(failed)).is_none()
+            && mapping.beyond_the_list(Some(failed)).is_none()
         {
             each_value(&scope, failed, &mut |failed| take_failed(mapping, collector, failed));
         }
@@ -188,14 +199,6 @@ impl Document<'_, '_> {
         collector.reading.version = version.map(|version| cleaned(&version, 80));
         Ok(())
     }
-}
-
-/// Returns what follows the list's `*` in a route that goes through the same list.
-fn beyond_the_list<'r>(items: &Route, route: Option<&'r Route>) -> Option<&'r [Step]> {
-    let (names, _) = items.around_first_each();
-    let route = &route?.0;
-    let rest = route.strip_prefix(names)?;
-    rest.split_first().filter(|(step, _)| **step == Step::Each).map(|(_, rest)| rest)
 }
 
 /// Makes scopes of the objects around, outermost first.
@@ -237,6 +240,22 @@ fn entries(value: &Value) -> Option<u64> {
         Value::Number(number) => number.as_u64(),
         Value::Null | Value::Bool(_) | Value::String(_) => None,
     }
+}
+
+/// Counts one element of the list as looked at, or takes the reason why it was not.
+fn take_skipped(collector: &mut Collector<'_>, element: &Scope<'_>, rest: &[Step]) {
+    let mut skipped = false;
+    let result: Result<(), std::convert::Infallible> = walk(element, rest, &mut |reason| {
+        skipped = true;
+        let why = reason.value.as_str().map_or_else(|| reason.value.to_string(), str::to_owned);
+        collector.complain(&why);
+        Ok(())
+    });
+    match result {
+        Ok(()) => {}
+        Err(never) => match never {},
+    }
+    *collector.reading.looked_at.get_or_insert(0) += u64::from(!skipped);
 }
 
 fn take_failed(mapping: &CompiledMapping, collector: &mut Collector<'_>, failed: &Scope<'_>) {
@@ -293,6 +312,8 @@ pub(super) fn take_item(
         }
     }
     let rule = mapping.rule.text(item).ok_or_else(|| not_its("the rule of an item"))?;
+    let published = mapping.aliases.as_ref().and_then(|aliases| published(&rule, aliases, item));
+    let rule = published.map_or(rule, Into::into);
     let message = mapping.message.text(item).ok_or_else(|| not_its("the message of an item"))?;
     let text = |lookup: &'_ Option<Lookup>| -> Option<String> {
         lookup.as_ref().and_then(|lookup| lookup.text(item)).map(std::borrow::Cow::into_owned)
@@ -321,6 +342,26 @@ pub(super) fn take_item(
         fix: None,
     });
     Ok(())
+}
+
+/// Returns the number under which all know a vulnerability: the lowest CVE, else the lowest GHSA.
+fn published(rule: &str, aliases: &Lookup, item: &Scope<'_>) -> Option<String> {
+    let others: Vec<&str> = match aliases.value(item) {
+        Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(text)) => vec![text],
+        _ => Vec::new(),
+    };
+    let names = || std::iter::once(rule).chain(others.iter().copied());
+    let lowest = |prefix: &str| names().filter_map(|name| number_with(prefix, name)).min();
+    lowest("CVE-").or_else(|| lowest("GHSA-")).map(str::to_owned)
+}
+
+/// Finds `CVE-…` or `GHSA-…` in a name or in the address of its page.
+fn number_with<'t>(prefix: &str, text: &'t str) -> Option<&'t str> {
+    let number = &text[text.find(prefix)?..];
+    let end = number.find(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+    let number = &number[..end.unwrap_or(number.len())];
+    (number.len() > prefix.len() + 4).then_some(number)
 }
 
 fn item_region(mapping: &CompiledMapping, item: &Scope<'_>) -> Option<assay_model::Region> {
