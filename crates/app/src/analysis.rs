@@ -12,8 +12,10 @@ mod assemble; // what all tools said -> the report
 mod call; // one process and its output
 mod canary; // whether an installed tool finds its planted defect
 mod engine; // all tools, within the slots
+mod files; // files that a tool wrote
 mod journal; // events, in order, to the log and to the screen
 mod prepare; // installing what is needed
+mod registry; // the npm registry that the user has chosen
 mod tool; // one tool, from its files to its verdict
 mod workplace; // the folders of one analysis
 
@@ -74,6 +76,8 @@ struct Analysis<'a> {
     journal: &'a Arc<Journal>,
     workplace: Arc<Workplace>,
     results: Vec<ToolResult>,
+    /// A tool wrote where it should read, so others may have read something else than the app.
+    is_disturbed: bool,
     started: jiff::Timestamp,
 }
 
@@ -104,7 +108,9 @@ pub(crate) async fn run(
         digest: info.digest.clone(),
     });
     let results = Vec::new();
-    let mut analysis = Analysis { request, snapshot, journal, workplace, results, started };
+    let is_disturbed = false;
+    let mut analysis =
+        Analysis { request, snapshot, journal, workplace, results, is_disturbed, started };
     let woken = analysis.plan();
     let stopped = analysis.run_all(woken, interrupt).await;
     let report = analysis.assemble(stopped);
@@ -208,6 +214,13 @@ impl Analysis<'_> {
         let (results, stopped) = engine.run(jobs, source).await;
         self.results.extend(untrusted);
         self.results.extend(results);
+        if let Some(path) = self.snapshot.changed() {
+            self.is_disturbed = true;
+            self.journal.warn(format!(
+                "a tool changed the copy of `{path}` that all tools read, so what the others say \
+                 may be about something else"
+            ));
+        }
         stopped.max(interrupt.reason())
     }
 
@@ -253,7 +266,9 @@ impl Analysis<'_> {
             None if runs().all(|run| run.status == ToolStatus::NoInputs) => {
                 AnalysisOutcome::NothingToAnalyse
             }
-            None if runs().any(ToolRun::leaves_a_gap) => AnalysisOutcome::Incomplete,
+            None if self.is_disturbed || runs().any(ToolRun::leaves_a_gap) => {
+                AnalysisOutcome::Incomplete
+            }
             None => AnalysisOutcome::Complete,
         }
     }

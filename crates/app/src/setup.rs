@@ -47,7 +47,7 @@ impl Setup {
         let (loaded, target) = match analyze.app.as_slice() {
             [path] => {
                 let target = target::of_path(path.as_ref())?;
-                loader.app = Some(target.path.clone());
+                loader.app = Some(target.tree().to_owned());
                 (loader.check()?, target)
             }
             words => {

@@ -18,6 +18,16 @@ pub(crate) struct Target {
     pub(crate) is_model_app: bool,
 }
 
+// === impl Target ===
+
+impl Target {
+    /// The tree that the app belongs to: for a single file the folder around it, which came with it.
+    pub(crate) fn tree(&self) -> &Path {
+        let parent = self.path.parent().filter(|_| self.path.is_file());
+        parent.unwrap_or(&self.path)
+    }
+}
+
 /// Takes the words of a plain path. Whether it can be read is seen when it is copied.
 pub(crate) fn of_path(path: &Path) -> Result<Target, Failure> {
     let full = path.canonicalize().map_err(|error| {

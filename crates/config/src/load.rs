@@ -165,8 +165,13 @@ impl Loader {
     }
 
     fn is_untrusted(&self, path: &Path) -> bool {
-        let full = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-        !self.trust_project && self.app.as_ref().is_some_and(|app| full.starts_with(app))
+        let Some(app) = self.app.as_ref().filter(|_| !self.trust_project) else { return false };
+        // A link inside the app may point to a file outside of it, and the other way round: what
+        // the app can place or change counts, so the place and the target are both looked at.
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let folder = path.parent().map(real).unwrap_or_default();
+        let of_app = |path: &Path| path.starts_with(app);
+        of_app(&folder) || of_app(&real(path)) || path.ancestors().any(of_app)
     }
 }
 

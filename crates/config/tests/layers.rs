@@ -110,6 +110,16 @@ fn a_file_of_the_app_decides_only_how_strictly_it_is_judged() {
 }
 
 #[test]
+fn a_link_does_not_make_a_file_of_the_app_trusted() {
+    let home = Home::with(&[("elsewhere/evil.toml", "jobs = 1\n")]);
+    let target = home.path("elsewhere/evil.toml");
+    std::os::unix::fs::symlink(target, home.path("project/assay.toml")).unwrap();
+    let mut loader = home.loader();
+    loader.app = Some(home.path("project"));
+    assert!(told(&loader).contains("`jobs` may not be set"));
+}
+
+#[test]
 fn what_a_file_of_the_app_did_set_is_listed() {
     let home = Home::with(&[("project/assay.toml", "fail-on = \"high\"\n")]);
     let mut loader = home.loader();

@@ -16,6 +16,11 @@ use std::{
 const INDEX_BYTES_MAX: u64 = 256 << 20;
 const SMALL_BYTES_MAX: u64 = 4 << 20;
 
+/// Linux has no longer paths. Version 4 stores only how a name differs from the one before, so
+/// without these a small index could name more than any memory holds.
+const PATH_BYTES_MAX: usize = 4096;
+const ALL_PATHS_BYTES_MAX: usize = 128 << 20;
+
 /// The repository that holds an app.
 #[derive(Debug)]
 pub(crate) struct Repository {
@@ -113,7 +118,7 @@ fn parse_index(index: &[u8]) -> Option<BTreeSet<Vec<u8>>> {
     }
     let mut paths = BTreeSet::new();
     let mut previous = Vec::new();
-    let mut at = 12;
+    let (mut at, mut held) = (12, 0);
     for _ in 0..number(8)? {
         let start = at;
         let flags = u16::from_be_bytes(index.get(start + 60..start + 62)?.try_into().ok()?);
@@ -132,6 +137,10 @@ fn parse_index(index: &[u8]) -> Option<BTreeSet<Vec<u8>>> {
         if version < 4 {
             // Entries are padded to a multiple of eight bytes, with at least the one NUL.
             at = start + (at - 1 - start + 8) / 8 * 8;
+        }
+        held += previous.len();
+        if previous.len() > PATH_BYTES_MAX || held > ALL_PATHS_BYTES_MAX {
+            return None;
         }
         paths.insert(previous.clone());
     }
@@ -221,6 +230,21 @@ mod tests {
             mangled[at] ^= 0xff;
             parse_index(&mangled);
         }
+    }
+
+    #[test]
+    fn an_index_that_unfolds_into_gigabytes_is_no_index() {
+        let mut index = b"DIRC\0\0\0\x04\0\x10\0\0".to_vec();
+        for entry in 0..200_000_u32 {
+            index.extend([0; 62]);
+            // Cut nothing from the last name and add one byte to it.
+            index.push(0);
+            if entry == 0 {
+                index.extend(vec![b'x'; 4000]);
+            }
+            index.extend(b"y\0");
+        }
+        assert!(parse_index(&index).is_none());
     }
 
     #[test]

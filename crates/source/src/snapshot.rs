@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
     io::{Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -54,6 +54,15 @@ pub struct SourceFile {
     pub bytes: u64,
     pub lines: u64,
     digest: blake3::Hash,
+    stamp: Stamp,
+}
+
+/// What of a file changes when somebody changes the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stamp {
+    inode: u64,
+    bytes: u64,
+    modified: (i64, i64),
 }
 
 /// Why there is no snapshot.
@@ -197,10 +206,18 @@ fn make_folders(found: &[Found], into: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     // The outer ones come first: a name sorts before what it is the beginning of.
+    let mut made = Vec::with_capacity(folders.len());
     for folder in &folders {
-        fs::create_dir_all(into.join(folder))?;
+        let path = into.join(folder);
+        match fs::create_dir_all(&path) {
+            Ok(()) => made.push(path),
+            // The files in it are skipped by name, one by one.
+            Err(error) if is_of_the_name(&error) => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(folders.iter().rev().map(|folder| into.join(folder)).collect())
+    made.reverse();
+    Ok(made)
 }
 
 /// Copies one file. The outer error is ours (a full disk); the inner is a cause to skip it.
@@ -225,17 +242,37 @@ fn copy(
     if let Some(cause) = skip::content_cause(&file.path, buffer) {
         return Ok(Err(cause));
     }
-    let mut target = fs::OpenOptions::new()
+    let made = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o444)
-        .open(into.join(file.path.as_str()))?;
+        .open(into.join(file.path.as_str()));
+    let mut target = match made {
+        Ok(target) => target,
+        Err(error) if is_of_the_name(&error) => return Ok(Err(SkipCause::Name)),
+        Err(error) => return Err(error),
+    };
     target.write_all(buffer)?;
+    let stamp = Stamp::of(&target.metadata()?);
     let language = language_of(&file.path, buffer);
     let lines = if language == Language::Binary { 0 } else { count_lines(buffer) };
     let digest = blake3::hash(buffer);
     let bytes = buffer.len() as u64;
-    Ok(Ok(SourceFile { path: file.path.clone(), language, bytes, lines, digest }))
+    Ok(Ok(SourceFile { path: file.path.clone(), language, bytes, lines, digest, stamp }))
+}
+
+/// Whether it is the name that the disk does not take: too long once it is made displayable, or
+/// that of a folder. Everything else is the disk's own trouble.
+fn is_of_the_name(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidFilename
+            | io::ErrorKind::AlreadyExists
+            | io::ErrorKind::NotADirectory
+            | io::ErrorKind::IsADirectory
+            // Its folder could not be made, for the same reasons.
+            | io::ErrorKind::NotFound
+    )
 }
 
 /// Names some content.
@@ -276,6 +313,14 @@ fn count(files: &[SourceFile]) -> SourceInfo {
     }
 }
 
+// === impl Stamp ===
+
+impl Stamp {
+    fn of(file: &fs::Metadata) -> Self {
+        Self { inode: file.ino(), bytes: file.len(), modified: (file.mtime(), file.mtime_nsec()) }
+    }
+}
+
 // === impl Snapshot ===
 
 impl Snapshot {
@@ -295,6 +340,15 @@ impl Snapshot {
 
     pub fn git(&self) -> Option<&GitInfo> {
         self.git.as_ref()
+    }
+
+    /// Returns a file that is not any more as it was copied: a tool wrote where it should read.
+    pub fn changed(&self) -> Option<&SourcePath> {
+        let is_as_copied = |file: &SourceFile| {
+            fs::symlink_metadata(self.root.join(file.path.as_str()))
+                .is_ok_and(|now| now.is_file() && Stamp::of(&now) == file.stamp)
+        };
+        self.files.iter().find(|file| !is_as_copied(file)).map(|file| &file.path)
     }
 }
 

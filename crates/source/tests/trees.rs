@@ -235,3 +235,26 @@ fn a_stopped_walk_is_no_snapshot() {
     let error = take(&tree.app(), into.path(), Options::default(), &|| true).unwrap_err();
     assert!(matches!(error, SourceError::Stopped));
 }
+
+#[test]
+fn a_name_that_the_disk_does_not_take_costs_only_its_own_file() {
+    let tree = Tree::with(&[("a.py", "x"), ("d%FF", "a file")]);
+    tree.write(OsStr::from_bytes(&[&[0xff; 100][..], b".py"].concat()), b"x");
+    tree.write(OsStr::from_bytes(b"d\xff/b.py"), b"x");
+    let snapshot = tree.snapshot();
+    assert_eq!(paths(&snapshot), ["a.py", "d%FF/b.py"]);
+    assert_eq!(skipped(&snapshot), [(SkipCause::Name, 2)].into());
+}
+
+#[test]
+fn a_changed_copy_is_noticed() {
+    let tree = Tree::with(&[("a.py", "x"), ("b.py", "x")]);
+    let snapshot = tree.snapshot();
+    assert_eq!(snapshot.changed(), None);
+    let copy = snapshot.root().join("b.py");
+    let folder = snapshot.root();
+    fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::remove_file(&copy).unwrap();
+    fs::write(&copy, "y").unwrap();
+    assert_eq!(snapshot.changed().map(SourcePath::as_str), Some("b.py"));
+}

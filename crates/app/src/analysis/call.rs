@@ -1,22 +1,18 @@
 //! One process and its output.
 
-use super::{journal::Journal, tool::Files};
+use super::{
+    files::{beginning, open_report},
+    journal::Journal,
+    registry,
+    tool::Files,
+};
 use assay_exec::{Ended, Limits, Network, clean_environment};
 use assay_model::{EventKind, Observation, ToolEnd, ToolId, Usage};
 use assay_provision::Installation;
 use assay_tools::{Call, OutputError, OutputSource, Places, ReadContext, Reading, Tool};
-use std::{
-    fs::File,
-    io::{self, BufRead, BufReader, Read as _},
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-
-/// Bytes read at a time. Reports are large, and read once.
-const READ_BUFFER: usize = 256 << 10;
 
 /// Bytes of a stream without a report that are looked at.
 const OTHER_STREAM_BYTES_MAX: u64 = 1 << 20;
@@ -52,6 +48,11 @@ pub(crate) async fn start(call: &Call, at: &Surroundings<'_>, cancel: &Cancellat
     let mut path_dirs = at.installation.bin_dirs.clone();
     path_dirs.extend(["/usr/local/bin", "/usr/bin", "/bin"].map(PathBuf::from));
     let mut env = clean_environment(&path_dirs, &at.home, &at.tmp, at.network);
+    if at.network == Network::Declared {
+        let registry =
+            registry::of_the_user().map(|url| ("npm_config_registry".into(), url.into()));
+        env.extend(registry);
+    }
     env.extend(call.env.iter().map(|(name, value)| (name.into(), value.into())));
     let own = at.installation.program.as_ref().filter(|_| !call.program.contains('/'));
     let program = own.cloned().unwrap_or_else(|| PathBuf::from(&call.program));
@@ -79,6 +80,7 @@ pub(crate) struct Reader {
     pub(crate) stdout: PathBuf,
     pub(crate) stderr: PathBuf,
     pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) cancel: CancellationToken,
 }
 
 // === impl Reader ===
@@ -88,7 +90,10 @@ impl Reader {
     pub(crate) fn read(self, ended: Ended) -> CallEnd {
         let mut observations = Vec::new();
         let reading = self.reading(&mut observations);
-        let Ended { end, usage, stderr_tail, .. } = ended;
+        let Ended { mut end, usage, stderr_tail, .. } = ended;
+        if reading.is_err() && self.cancel.is_cancelled() {
+            end = ToolEnd::Cancelled;
+        }
         CallEnd { end, usage, stderr_tail, reading, observations }
     }
 
@@ -114,7 +119,8 @@ impl Reader {
                 self.tell(self.tool.id(), count);
             }
         };
-        let mut input = open(path).map_err(|source| OutputError::Io { source })?;
+        let input = open_report(path, self.cancel.clone());
+        let mut input = input.map_err(|source| OutputError::Io { source })?;
         self.tool.read(&mut *input, &context, &mut emit)
     }
 
@@ -125,31 +131,12 @@ impl Reader {
             OutputSource::Stderr => &[&self.stdout],
             OutputSource::File(_) => &[&self.stdout, &self.stderr],
         };
-        let mut bytes = Vec::new();
-        for path in others {
-            if let Ok(file) = File::open(path) {
-                // What cannot be read says nothing, and the report itself still counts.
-                file.take(OTHER_STREAM_BYTES_MAX).read_to_end(&mut bytes).ok();
-            }
-        }
-        String::from_utf8_lossy(&bytes).into_owned()
+        others.iter().map(|path| beginning(path, OTHER_STREAM_BYTES_MAX)).collect()
     }
 
     fn tell(&self, tool: &ToolId, observations: u64) {
         if let Some(journal) = &self.journal {
             journal.tell(EventKind::ToolProgress { tool: tool.clone(), observations });
         }
-    }
-}
-
-/// A report that was never written reads as an empty one.
-fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
-    match File::open(path) {
-        Ok(file) if file.metadata()?.is_file() => {
-            Ok(Box::new(BufReader::with_capacity(READ_BUFFER, file)))
-        }
-        Ok(_) => Err(io::Error::other("it is no regular file")),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Box::new(io::empty())),
-        Err(error) => Err(error),
     }
 }

@@ -4,6 +4,7 @@
 //! once for each installation and row of the catalogue, and is remembered in the cache.
 
 use super::{
+    files::beginning,
     prepare::Ready,
     tool::{Bounds, Done, Files, Visit},
     workplace::Workplace,
@@ -16,6 +17,9 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// Bytes of what a tool writes about a sample of a few lines.
+const SAMPLE_BYTES_MAX: u64 = 16 << 20;
 
 /// Where self-tests happen and are remembered.
 #[derive(Clone, Debug)]
@@ -206,7 +210,7 @@ impl Tried {
         let rules = done.observations.iter().map(|seen| seen.rule.as_str().to_owned()).collect();
         let kept = fs::read_dir(logs).into_iter().flatten().flatten().map(|entry| entry.path());
         let written = kept.chain(done.artifacts.iter().cloned());
-        let text = written.filter_map(|path| fs::read_to_string(path).ok()).collect();
+        let text = written.map(|path| beginning(&path, SAMPLE_BYTES_MAX)).collect();
         Self { verdict, rules, text }
     }
 

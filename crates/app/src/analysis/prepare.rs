@@ -4,7 +4,10 @@ use super::{Woken, journal::Journal};
 use crate::{interrupt::Interrupt, setup::Chosen};
 use assay_model::{EventKind, SourcePath, ToolId, ToolPhase, ToolRun, ToolStatus};
 use assay_provision::{Installation, Phase, ProvisionError, Provisioner, Recipe};
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -84,12 +87,17 @@ async fn ensure(
     journal: Arc<Journal>,
     cancel: CancellationToken,
 ) -> Result<Installation, ProvisionError> {
+    let is_told = AtomicBool::new(false);
     let progress = |phase: Phase| {
         // What is there already is not installed; saying so would only flicker.
         let phase = match phase {
             Phase::Waiting | Phase::Ready => return,
             Phase::Downloading { .. } | Phase::Installing => ToolPhase::Installing,
         };
+        // A download tells of every piece; readers want to hear of it once.
+        if is_told.swap(true, Ordering::Relaxed) {
+            return;
+        }
         for tool in &tools {
             journal.tell(EventKind::ToolPhase { tool: tool.clone(), phase });
         }

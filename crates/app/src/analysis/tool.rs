@@ -2,6 +2,7 @@
 
 use super::{
     call::{CallEnd, Reader, Surroundings, start},
+    files,
     journal::Journal,
     log_name,
     prepare::Ready,
@@ -142,7 +143,7 @@ impl Job {
         let name = path.file_name()?.to_str()?;
         let kept = format!("{}-{name}", self.ready.chosen.tool.id());
         fs::create_dir_all(&self.artifacts).ok()?;
-        fs::copy(path, self.artifacts.join(&kept)).ok()?;
+        files::copy(path, &self.artifacts.join(&kept)).ok()?;
         Some(format!("services/{kept}"))
     }
 }
@@ -219,6 +220,7 @@ impl Visit<'_> {
             places: places.clone(),
             files: self.files.clone(),
             journal: self.journal.clone(),
+            cancel: self.bounds.cancel.clone(),
             stdout: at.stdout,
             stderr: at.stderr,
             call,

@@ -150,7 +150,7 @@ const fn skip_words(cause: SkipCause) -> &'static str {
         SkipCause::Minified => "Minified",
         SkipCause::TooLarge => "Too large",
         SkipCause::Unreadable => "Unreadable",
-        SkipCause::Link => "Links that lead nowhere or out",
+        SkipCause::Link => "Links, which are not followed",
         SkipCause::Special => "Sockets, pipes, devices",
         SkipCause::Name => "Same name as another file once shown",
         SkipCause::Metadata => "Version control and results",

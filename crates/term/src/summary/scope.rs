@@ -84,7 +84,7 @@ const fn skip_words(cause: SkipCause) -> &'static str {
         SkipCause::Minified => "minified",
         SkipCause::TooLarge => "too large",
         SkipCause::Unreadable => "unreadable",
-        SkipCause::Link => "links that lead nowhere or out",
+        SkipCause::Link => "links, which are not followed",
         SkipCause::Special => "sockets, pipes or devices",
         SkipCause::Name => "with a name that another file has",
         SkipCause::Metadata => "of version control",
