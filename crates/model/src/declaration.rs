@@ -82,6 +82,9 @@ pub struct ToolDeclaration {
     /// takes part, it has to name the finding's rule or the beginning of it.
     #[serde(default)]
     pub suppressed_by: Vec<String>,
+    /// Comments that suppress more than one line.
+    #[serde(default)]
+    pub suppressed_blocks: Vec<SuppressedBlock>,
     /// Its self-test. Required of every shipped tool; without one a tool's clean result is only
     /// as good as its exit code.
     #[serde(default)]
@@ -89,6 +92,33 @@ pub struct ToolDeclaration {
     /// What a reader must know of every result.
     #[serde(default)]
     pub note: Option<String>,
+}
+
+/// A comment that suppresses findings until another one, or in a whole file. A group named `rules`
+/// says which, as in `suppressed-by`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct SuppressedBlock {
+    /// The comment, within one line.
+    pub from: String,
+    /// The comment that ends it. Absent: it goes to the end of the file.
+    #[serde(default)]
+    pub until: Option<String>,
+    #[serde(default)]
+    pub reach: SuppressionReach,
+}
+
+/// What of a file a comment silences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuppressionReach {
+    /// What stands behind it.
+    #[default]
+    Rest,
+    /// The whole file, wherever it stands.
+    File,
+    /// The whole file, where nothing but comments and blank lines stands above it.
+    Top,
 }
 
 /// Which files wake the tool: any file of these languages or matching these globs.
@@ -253,6 +283,9 @@ pub struct OutputDeclaration {
     #[serde(default)]
     pub map: Option<Mapping>,
     /// A file in the scratch folder that is kept for the reader.
+    /// What its columns count. Absent: what its SARIF says, else characters.
+    #[serde(default)]
+    pub columns: Option<ColumnUnit>,
     #[serde(default)]
     pub artifact: Option<String>,
 }
@@ -278,6 +311,20 @@ pub enum Format {
 ///
 /// A *lookup* is a dotted path into the item: `location.line`; a number passes into an array.
 /// What is not found there (or is `null`) is looked for in the objects around it, innermost first;
+/// What a column counts.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum ColumnUnit {
+    #[default]
+    Characters,
+    /// UTF-16 code units, as JavaScript does.
+    Utf16,
+    /// Bytes of UTF-8, as Python's syntax tree does.
+    Bytes,
+}
+
 /// of the objects around the list that `items` names, only what stands *before* that list is
 /// seen. `$key` is the key that the innermost `*` passed in an object, `$value` is the item itself
 /// where it is a text or a number. `a | b | =text` takes the first that is found. A text with
@@ -361,9 +408,6 @@ pub struct Mapping {
     /// The tool's own version, where its report tells it.
     #[serde(default)]
     pub version: Option<String>,
-    /// Of the objects at `files-failed`, only those count in which this lookup finds something.
-    #[serde(default)]
-    pub files_failed_if: Option<String>,
     /// These must be there, or the document is not this tool's.
     #[serde(default)]
     pub required: Vec<String>,

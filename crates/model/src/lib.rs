@@ -15,9 +15,9 @@ mod status; // how a tool ended, and what that is worth
 pub use app::{AppRef, ModelSlug, ParseAppError};
 pub use cancel::CancelReason;
 pub use declaration::{
-    CanaryDeclaration, CanaryFile, Cost, Format, Inputs, Install, Invocation, Mapping, OptionFlag,
-    OutputDeclaration, RuleNote, RunDeclaration, StagedContent, StagedFile, ToolDeclaration,
-    WorkingDirectory,
+    CanaryDeclaration, CanaryFile, ColumnUnit, Cost, Format, Inputs, Install, Invocation, Mapping,
+    OptionFlag, OutputDeclaration, RuleNote, RunDeclaration, StagedContent, StagedFile,
+    SuppressedBlock, SuppressionReach, ToolDeclaration, WorkingDirectory,
 };
 pub use event::{Event, EventKind, RunView, ToolPhase, ToolView};
 pub use finding::{

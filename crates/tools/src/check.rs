@@ -8,10 +8,12 @@ use crate::{
     mapping::CompiledMapping,
     paths::safe_name,
     recipe::Locks,
-    suppress::Suppressor,
+    suppress::{Block, Suppressor},
     tool::{Origin, Tool},
 };
-use assay_model::{Format, Install, Invocation, ToolDeclaration, ToolId, WorkingDirectory};
+use assay_model::{
+    Format, Install, Invocation, SuppressionReach, ToolDeclaration, ToolId, WorkingDirectory,
+};
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::{Regex, RegexSet};
 use std::fmt;
@@ -60,6 +62,7 @@ pub(crate) fn check(
     let file_failed_lines = check.file_failed_lines();
     let unreachable_lines = check.unreachable_lines();
     let suppressors = check.suppressors();
+    let blocks = check.blocks();
     let mapping = check.mapping();
     let locks = check.locks(id);
     let problems = check.problems;
@@ -78,6 +81,7 @@ pub(crate) fn check(
         file_failed_lines,
         unreachable_lines,
         suppressors,
+        blocks,
         mapping,
         locks,
     })
@@ -287,6 +291,25 @@ impl Check<'_> {
             match Regex::new(pattern) {
                 Ok(regex) => made.push(regex),
                 Err(error) => self.fault(KEY, error.to_string(), "mend the regular expression"),
+            }
+        }
+        made
+    }
+
+    fn blocks(&mut self) -> Vec<Block> {
+        const KEY: &str = "suppressed-blocks";
+        let mut made = Vec::new();
+        for block in &self.says.suppressed_blocks {
+            let until = block.until.as_deref().map(Regex::new).transpose();
+            match (Regex::new(&block.from), until) {
+                (Ok(from), Ok(until)) => made.push(Block { from, until, reach: block.reach }),
+                (Err(error), _) | (_, Err(error)) => {
+                    self.fault(KEY, error.to_string(), "mend the regular expression");
+                }
+            }
+            if block.until.is_some() && block.reach != SuppressionReach::Rest {
+                let mend = "remove `until`, or let it reach the `rest`";
+                self.fault(KEY, "what reaches a whole file does not end", mend);
             }
         }
         made

@@ -10,6 +10,8 @@
 //!    it gets, [`Tool::calls`] which processes are to be started.
 //! 4. [`Tool::read`] streams the output of one call into observations.
 //! 5. [`verdict`] says what all calls together are worth. It alone can say *clean*.
+//! 6. [`Tool::settler`] asks the source for what it alone knows: columns in characters, and which
+//!    comment silences a finding.
 //!
 //! Adding a row: put `catalogue/<id>.toml` here and build; the file is found by itself. The tests
 //! of `catalogue` say what is wrong with it, `tests/golden.rs` reads captured outputs from
@@ -35,6 +37,7 @@ mod read; // output to observations
 mod recipe; // how a tool is installed
 mod resolve; // what people type to what is run
 mod select; // which tools an analysis runs
+mod settle; // columns that count characters, and comments that silence
 pub mod severity; // how bad, in one scale
 mod stage; // copies that a tool sees instead of files of the app
 mod suppress; // comments that silence a finding
@@ -50,6 +53,7 @@ pub use read::{OutputError, ReadContext, Reading};
 pub use recipe::Recipe;
 pub use resolve::{ResolveError, Resolved};
 pub use select::{Optional, SECURITY_KINDS, Selected, Selection, select};
+pub use settle::Settler;
 pub use stage::Staging;
 pub use tool::{Origin, SettingError, Settings, Tool};
 pub use verdict::{CallResult, Verdict, verdict};

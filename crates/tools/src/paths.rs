@@ -33,6 +33,11 @@ impl<'a> Paths<'a> {
         Self { project, cwd, is_file, remembered: RefCell::default() }
     }
 
+    /// Whether the app has that file.
+    pub(crate) fn holds(&self, path: &SourcePath) -> bool {
+        (self.is_file)(path)
+    }
+
     /// Returns the file that a plain path names; `None` where it leads out of the project.
     pub(crate) fn file(&self, path: &str) -> Option<SourcePath> {
         if path.starts_with('/') {
@@ -42,12 +47,27 @@ impl<'a> Paths<'a> {
         let from_cwd =
             absolute(&format!("{}/{path}", self.cwd)).and_then(|p| self.below_project(&p));
         let from_top = SourcePath::new(path).ok();
-        match (from_cwd, from_top) {
+        let named = match (from_cwd, from_top) {
             // A tool that runs elsewhere but prints names relative to what it was given.
             (Some(cwd), Some(top)) if !(self.is_file)(&cwd) && (self.is_file)(&top) => Some(top),
             (Some(cwd), _) => Some(cwd),
             (None, top) => top,
+        }?;
+        if (self.is_file)(&named) {
+            return Some(named);
         }
+        Some(self.without_the_projects_name(path).unwrap_or(named))
+    }
+
+    /// Returns the file that a path names whose first folders are the last ones of the project's
+    /// own path: checkov prints `../project/a.tf` as `project/a.tf`. Only a file that is there is
+    /// taken for meant.
+    fn without_the_projects_name(&self, path: &str) -> Option<SourcePath> {
+        let path = SourcePath::new(path).ok()?;
+        let slashes = self.project.match_indices('/').map(|(at, _)| &self.project[at + 1..]);
+        let rests = slashes.filter_map(|end| path.as_str().strip_prefix(end)?.strip_prefix('/'));
+        let files = rests.filter_map(|rest| SourcePath::new(rest).ok());
+        files.filter(|file| (self.is_file)(file)).last()
     }
 
     /// Returns the file that a URI names, given what it is relative to.
@@ -188,6 +208,28 @@ mod tests {
         check("file:///snap/app/../../etc/passwd", None, None);
         check("https://example.org/a.py", None, None);
         check("", None, None);
+    }
+
+    #[track_caller]
+    fn check_among(files: &[&str], path: &str, expected: &str) {
+        let places = places();
+        let is_file = |path: &SourcePath| files.contains(&path.as_str());
+        let paths = Paths::new(&places, &places.scratch, &is_file);
+        let found = paths.file(path);
+        assert_eq!(found.as_ref().map(SourcePath::as_str), Some(expected), "{path} in {files:?}");
+    }
+
+    #[test]
+    fn a_path_that_begins_with_the_projects_own_folders_names_the_file_below_it() {
+        check_among(&["Dockerfile"], "app/Dockerfile", "Dockerfile");
+        check_among(&["a/b.tf"], "snap/app/a/b.tf", "a/b.tf");
+        // What is there is meant, whatever its folder is called.
+        check_among(&["app/a.tf", "a.tf"], "app/a.tf", "app/a.tf");
+        check_among(&["app/a.tf"], "app/app/a.tf", "app/a.tf");
+        // What is not there stays as it was said.
+        check_among(&["b.tf"], "app/a.tf", "app/a.tf");
+        check_among(&["a.tf"], "other/a.tf", "other/a.tf");
+        check_among(&["a.tf"], "application/a.tf", "application/a.tf");
     }
 
     proptest! {

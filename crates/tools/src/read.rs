@@ -25,7 +25,7 @@ use crate::{
     calls::{Call, Places},
     tool::Tool,
 };
-use assay_model::{Format, Observation, SourcePath};
+use assay_model::{ColumnUnit, Format, Observation, SourcePath};
 use collector::Collector;
 pub(crate) use collector::cleaned;
 use std::io::{self, BufRead};
@@ -65,8 +65,8 @@ pub struct Reading {
     pub version: Option<String>,
     /// Components of a bill of materials.
     pub components: Option<u64>,
-    /// Columns count UTF-16 code units, not characters.
-    pub columns_utf16: bool,
+    /// What the columns of its observations count; [`Tool::settler`] makes them count characters.
+    pub columns: ColumnUnit,
 }
 
 /// Output that is not the report that it should be.

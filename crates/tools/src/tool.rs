@@ -9,7 +9,7 @@ use crate::{
     embedded,
     mapping::CompiledMapping,
     recipe::{Locks, Recipe},
-    suppress::Suppressor,
+    suppress::{Block, Suppressor},
 };
 use assay_model::{
     Cost, Install, Kind, Language, OptionFlag, Profile, RuleNote, SourcePath, ToolDeclaration,
@@ -34,6 +34,7 @@ pub struct Tool {
     pub(crate) file_failed_lines: Vec<Regex>,
     pub(crate) unreachable_lines: Vec<Regex>,
     pub(crate) suppressors: Vec<Suppressor>,
+    pub(crate) blocks: Vec<Block>,
     pub(crate) mapping: Option<CompiledMapping>,
     pub(crate) locks: Locks,
 }

@@ -7,7 +7,7 @@ use crate::{
     read::{OutputError, Reading},
     tool::Tool,
 };
-use assay_model::{Install, SourcePath, ToolEnd, ToolStatus};
+use assay_model::{Format, Install, SourcePath, ToolEnd, ToolStatus};
 use std::collections::BTreeSet;
 
 /// What became of one call.
@@ -86,7 +86,9 @@ pub fn verdict(tool: &Tool, files_matched: u64, calls: &[CallResult]) -> Verdict
         && sums.files_failed.is_empty()
         && sums.complaints.is_empty()
         && files_matched > 0
-        && sums.files_scanned != Some(0);
+        && sums.files_scanned != Some(0)
+        // A bill of materials says what there is, and nothing about defects.
+        && tool.says.output.format != Format::Cyclonedx;
     Verdict {
         clean,
         mend: mend(tool, &judged),
@@ -174,7 +176,8 @@ impl Judged {
     }
 
     fn unreachable(why: &str) -> Self {
-        let reason = format!("the server that it asks does not answer as it should: {}", shown(why));
+        let reason =
+            format!("the server that it asks does not answer as it should: {}", shown(why));
         Self { status: ToolStatus::Unavailable, reason: Some(reason), blame: Blame::Server }
     }
 }

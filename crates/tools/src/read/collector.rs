@@ -201,9 +201,11 @@ impl<'a> Collector<'a> {
         self.paths.file(path).map_or(Place::Outside, Place::File)
     }
 
-    /// Notes a file that the tool could not read.
+    /// Notes a file that the tool could not read. One that the app does not hold is no file that
+    /// failed, and a reason not to believe in nothing found all the same.
     pub(crate) fn file_failed(&mut self, place: &Place, why: &str) {
         match place {
+            Place::File(path) if !self.paths.holds(path) => self.complain(why),
             Place::File(path) if self.failed.len() < LIST_MAX => {
                 self.failed.insert(path.clone());
             }
@@ -268,6 +270,8 @@ impl<'a> Collector<'a> {
             self.complain(&more);
         }
         self.reading.files_failed = self.failed.into_iter().collect();
+        // What the row says was measured; oxlint's SARIF says characters and counts bytes.
+        self.reading.columns = self.tool.says.output.columns.unwrap_or(self.reading.columns);
         self.reading
     }
 }

@@ -259,11 +259,6 @@ fn take_skipped(collector: &mut Collector<'_>, element: &Scope<'_>, rest: &[Step
 }
 
 fn take_failed(mapping: &CompiledMapping, collector: &mut Collector<'_>, failed: &Scope<'_>) {
-    // Asked of the object alone: what stands around it must not make it a failure.
-    let alone = Scope { outer: None, ..*failed };
-    if mapping.files_failed_if.as_ref().is_some_and(|is| is.value(&alone).is_none()) {
-        return;
-    }
     let path = match failed.value {
         Value::String(path) => Some(path.as_str().into()),
         _ => mapping.path.as_ref().and_then(|path| path.text(failed)),

@@ -16,7 +16,7 @@ use super::{
     sarif_rules::Rules,
     scanner::{Scanner, Shape},
 };
-use assay_model::{Edit, Fix};
+use assay_model::{ColumnUnit, Edit, Fix};
 use std::{borrow::Cow, collections::BTreeMap, io::BufRead};
 
 const VERSION: &str = "2.1.0";
@@ -113,7 +113,9 @@ fn read_run(scanner: &mut Scanner<'_>, collector: &mut Collector<'_>) -> Result<
                 Ok(())
             })?,
             "columnKind" => {
-                collector.reading.columns_utf16 |= scanner.value::<String>()? == "utf16CodeUnits";
+                if scanner.value::<String>()? == "utf16CodeUnits" {
+                    collector.reading.columns = ColumnUnit::Utf16;
+                }
             }
             _ => scanner.skip()?,
         }
