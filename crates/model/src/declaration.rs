@@ -279,13 +279,13 @@ pub struct OutputDeclaration {
     /// Lines of either stream whose group `path` names a file that it could not read.
     #[serde(default)]
     pub file_failed_lines: Vec<String>,
+    /// What its columns count. Absent: what its SARIF says, else characters.
+    #[serde(default)]
+    pub columns: Option<ColumnUnit>,
     /// How items of JSON, CSV and text become findings.
     #[serde(default)]
     pub map: Option<Mapping>,
     /// A file in the scratch folder that is kept for the reader.
-    /// What its columns count. Absent: what its SARIF says, else characters.
-    #[serde(default)]
-    pub columns: Option<ColumnUnit>,
     #[serde(default)]
     pub artifact: Option<String>,
 }
@@ -307,10 +307,6 @@ pub enum Format {
     Cyclonedx,
 }
 
-/// How an item becomes a finding.
-///
-/// A *lookup* is a dotted path into the item: `location.line`; a number passes into an array.
-/// What is not found there (or is `null`) is looked for in the objects around it, innermost first;
 /// What a column counts.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -325,6 +321,10 @@ pub enum ColumnUnit {
     Bytes,
 }
 
+/// How an item becomes a finding.
+///
+/// A *lookup* is a dotted path into the item: `location.line`; a number passes into an array.
+/// What is not found there (or is `null`) is looked for in the objects around it, innermost first;
 /// of the objects around the list that `items` names, only what stands *before* that list is
 /// seen. `$key` is the key that the innermost `*` passed in an object, `$value` is the item itself
 /// where it is a text or a number. `a | b | =text` takes the first that is found. A text with
