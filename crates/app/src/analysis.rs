@@ -38,7 +38,7 @@ use assay_provision::Provisioner;
 use assay_rules::Durations;
 use assay_source::{Options, Snapshot, SourceError};
 use assemble::Source;
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use tool::{Files, Job, ToolResult};
 
 /// Everything that one analysis needs to be told.
@@ -214,6 +214,7 @@ impl Analysis<'_> {
         let (results, stopped) = engine.run(jobs, source).await;
         self.results.extend(untrusted);
         self.results.extend(results);
+        self.doubt_what_others_could_not_read();
         if let Some(path) = self.snapshot.changed() {
             self.is_disturbed = true;
             self.journal.warn(format!(
@@ -222,6 +223,28 @@ impl Analysis<'_> {
             ));
         }
         stopped.max(interrupt.reason())
+    }
+
+    /// A tool that is silent about a file which others could not parse may not have read it either,
+    /// so what it did not find there is no proof.
+    fn doubt_what_others_could_not_read(&mut self) {
+        let failed: BTreeSet<SourcePath> =
+            self.results.iter().flat_map(|result| result.run.files_failed.clone()).collect();
+        if failed.is_empty() {
+            return;
+        }
+        let all = &self.request.setup.chosen;
+        for run in self.results.iter_mut().map(|result| &mut result.run).filter(|run| run.clean) {
+            let Some(chosen) = all.iter().find(|chosen| *chosen.tool.id() == run.tool) else {
+                continue;
+            };
+            let files = self.snapshot.files().iter().filter(|file| failed.contains(&file.path));
+            let mut read = files.filter(|f| chosen.tool.matches(&f.path, f.language, f.is_text()));
+            if let Some(file) = read.next() {
+                run.clean = false;
+                run.notes.push(format!("other tools could not read `{}`", file.path));
+            }
+        }
     }
 
     fn job(&self, ready: Ready) -> Job {

@@ -7,7 +7,13 @@ use assay_report::{IgnoreRule, SeverityRule};
 use assay_tools::{Catalogue, Optional, SECURITY_KINDS, Selection, Settings, Tool, select};
 use globset::{GlobSet, GlobSetBuilder};
 use serde_json::Value;
-use std::{env, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A checked request for one analysis.
 #[derive(Debug)]
@@ -42,7 +48,7 @@ impl Setup {
     /// Checks what `assay analyze` was told.
     pub(crate) fn of(analyze: &cli::Analyze, global: &cli::Global) -> Result<Self, Failure> {
         let mut loader = loader(global)?;
-        loader.flags.extend(flags_of(analyze));
+        loader.flags.extend(flags_of(analyze)?);
         loader.trust_project = analyze.trust_project;
         let (loaded, target) = match analyze.app.as_slice() {
             [path] => {
@@ -51,9 +57,10 @@ impl Setup {
                 (loader.check()?, target)
             }
             words => {
-                let roots = loader.check()?.config.source_roots;
-                let target = target::of_model(words, &roots)?;
-                (for_model_app(&mut loader, &target)?, target)
+                loader.working_dir = outside_of_apps(&loader.working_dir, words);
+                let loaded = loader.check()?;
+                let target = target::of_model(words, &loaded.config.source_roots)?;
+                (loaded, target)
             }
         };
         let catalogue = catalogue(&loaded.config)?;
@@ -124,22 +131,31 @@ fn value_of(text: &str) -> Value {
     parsed.filter(|value| !value.is_object()).unwrap_or_else(|| Value::from(text))
 }
 
-/// Nothing inside the app of a model is read as configuration, whatever the working directory is.
-fn for_model_app(loader: &mut Loader, target: &Target) -> Result<Loaded, Failure> {
-    if loader.working_dir.starts_with(&target.path)
-        && let Some(outside) = target.path.parent()
-    {
-        outside.clone_into(&mut loader.working_dir);
+/// Nothing inside the app of a model is read as configuration: not even which apps there are. So
+/// the search begins above the outermost folder that has the name of the app's.
+fn outside_of_apps(working_dir: &Path, words: &[OsString]) -> PathBuf {
+    let number = words[1].to_string_lossy();
+    let folder = format!("app{}", number.strip_prefix("app").unwrap_or(&number));
+    let mut outside = PathBuf::new();
+    for part in working_dir.components().take_while(|part| part.as_os_str() != folder.as_str()) {
+        outside.push(part);
     }
-    loader.app = Some(target.path.clone());
-    Ok(loader.check()?)
+    outside
 }
 
-fn flags_of(analyze: &cli::Analyze) -> Vec<(String, Value, String)> {
+type Flag = (String, Value, String);
+
+fn flags_of(analyze: &cli::Analyze) -> Result<Vec<Flag>, Failure> {
     let text = |value: &Option<String>| value.clone().map(Value::from);
     let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(values.to_vec()));
     let switch = |on: bool| on.then(|| Value::from(true));
-    let output = analyze.output.as_ref().map(|dir| Value::from(dir.display().to_string()));
+    let output = analyze.output.as_ref().map(|dir| {
+        dir.to_str().map(Value::from).ok_or_else(|| {
+            Failure::usage(format!("`--output {}` is not UTF-8", dir.display()))
+                .hint("name a folder whose name is")
+        })
+    });
+    let output = output.transpose()?;
     let all = [
         ("kinds", list(&analyze.kind), "--kind"),
         ("profile", text(&analyze.profile), "--profile"),
@@ -157,7 +173,7 @@ fn flags_of(analyze: &cli::Analyze) -> Vec<(String, Value, String)> {
         ("ignore-suppressions", switch(analyze.ignore_suppressions), "--ignore-suppressions"),
     ];
     let given = all.into_iter().filter_map(|(key, value, flag)| Some((key, value?, flag)));
-    given.map(|(key, value, flag)| (key.to_owned(), value, flag.to_owned())).collect()
+    Ok(given.map(|(key, value, flag)| (key.to_owned(), value, flag.to_owned())).collect())
 }
 
 /// All tools: those that are shipped, and the user's own.

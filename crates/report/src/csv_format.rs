@@ -41,7 +41,7 @@ pub fn write_csv(report: &Report, out: &mut impl Write) -> io::Result<()> {
         .terminator(::csv::Terminator::CRLF)
         .flexible(false)
         .from_writer(out);
-    rows.write_record(COLUMNS)?;
+    rows.write_record(COLUMNS).map_err(as_io)?;
     let summary = summary(report);
     if let Some(trouble) = &summary.trouble {
         row(&mut rows, &[("record", "analysis"), ("message", trouble)])?;
@@ -102,10 +102,17 @@ fn finding_row<W: Write>(rows: &mut ::csv::Writer<W>, finding: &Finding) -> io::
 fn row<W: Write>(rows: &mut ::csv::Writer<W>, cells: &[(&str, &str)]) -> io::Result<()> {
     for column in COLUMNS {
         let cell = cells.iter().find(|(name, _)| name == column).map_or("", |(_, text)| *text);
-        rows.write_field(guarded(cell).as_bytes())?;
+        rows.write_field(guarded(cell).as_bytes()).map_err(as_io)?;
     }
-    rows.write_record(None::<&[u8]>)?;
-    Ok(())
+    rows.write_record(None::<&[u8]>).map_err(as_io)
+}
+
+/// Keeps the kind of the error: a reader that has gone away is no fault of ours.
+fn as_io(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ::csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 /// A spreadsheet runs what starts like a formula, with the reader's rights.

@@ -74,7 +74,7 @@ struct Tile {
 /// Writes the page.
 pub fn write(report: &Report, source: &dyn SourceText, out: &mut dyn Write) -> io::Result<()> {
     let excerpts = Excerpts::new(report, source);
-    page(report, &excerpts).write_into(out).map_err(io::Error::other)?;
+    page(report, &excerpts).write_into(out)?;
     out.write_all(b"<script type=\"application/json\" id=\"data\">")?;
     data::write(report, &excerpts, out)?;
     write!(out, "</script>\n<script>{SCRIPT}</script>\n</body>\n</html>\n")

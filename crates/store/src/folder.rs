@@ -126,6 +126,11 @@ impl TaskFolder {
         log.end(report.duration_ms, report.outcome)?;
         let dir = &self.place.dir;
         let mut files = self.files.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for name in streams(dir) {
+            if !files.contains_key(&name) {
+                files.insert(name.clone(), digest_of(&dir.join(&name))?);
+            }
+        }
         for name in [EVENTS, TASK] {
             files.insert(name.to_owned(), digest_of(&dir.join(name))?);
         }
@@ -160,6 +165,14 @@ impl TaskFolder {
             made => made.map_err(|error| StoreError::io("made", &below, error)),
         }
     }
+}
+
+/// Lists what tools wrote straight into `logs/`.
+fn streams(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir.join("logs")).into_iter().flatten().flatten();
+    let regular = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let names = regular.filter_map(|entry| entry.file_name().into_string().ok());
+    names.map(|name| format!("logs/{name}")).filter(|name| check_result(name).is_ok()).collect()
 }
 
 /// Makes what every task folder has. `task.json` comes first: by it the folder is known as ours.

@@ -48,7 +48,7 @@ impl Catalogue {
     /// Adds a user's own tool. One of ours cannot be replaced: a result that says `bandit` has to
     /// be from the bandit that we know.
     pub fn add(&mut self, id: &str, says: ToolDeclaration) -> Result<(), CatalogueError> {
-        let place = format!("tools.{id}");
+        let place = format!("tool.{id}");
         let fail = |problems: Vec<Problem>| CatalogueError {
             problems: problems.into_iter().map(|problem| (place.clone(), problem)).collect(),
         };

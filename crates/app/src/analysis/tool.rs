@@ -38,6 +38,9 @@ pub(crate) struct ToolResult {
     pub(crate) observations: Vec<Observation>,
 }
 
+/// What provisioning says of a program that does not tell its version.
+const UNKNOWN_VERSION: &str = "unknown";
+
 /// When a run has to end, and who may end it before.
 #[derive(Clone, Debug)]
 pub(crate) struct Bounds {
@@ -126,6 +129,7 @@ impl Job {
         run.artifacts = done.artifacts.iter().filter_map(|path| self.keep(path)).collect();
         run.notes.extend(judged.components.map(|count| format!("{count} components")));
         run.notes.extend(judged.notes);
+        self.explain(&mut run);
         let observations = chosen.without_ignored_rules(done.observations, &mut run.notes);
         let observations = observations
             .into_iter()
@@ -136,6 +140,29 @@ impl Job {
             })
             .collect();
         ToolResult { run, observations }
+    }
+
+    /// Says what only this room knows: which version it was, and how long it might have taken.
+    fn explain(&self, run: &mut ToolRun) {
+        if run.clean && run.version.as_deref() == Some(UNKNOWN_VERSION) {
+            run.clean = false;
+            run.notes.push(
+                "its version is not known, so nothing found is no proof: set `install.version-args`"
+                    .to_owned(),
+            );
+        }
+        if run.status == ToolStatus::TimedOut {
+            let seconds = self.ready.chosen.timeout.as_secs();
+            run.reason = Some(format!("it did not end in time ({seconds} s)"));
+            let key = format!("settings.{}.timeout", run.tool);
+            run.mend = Some(format!("give it more time: --set {key}=10m"));
+        }
+        if run.status == ToolStatus::Failed
+            && let (Some(reason), Some(first)) = (&mut run.reason, run.files_failed.first())
+            && !reason.contains(first.as_str())
+        {
+            reason.push_str(&format!("; it could not read `{first}`"));
+        }
     }
 
     /// Moves a file that the tool made for the reader to the results.

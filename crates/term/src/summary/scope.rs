@@ -24,6 +24,11 @@ pub(super) fn scope(page: &mut Page<'_>) {
     for entry in page.report.ignores.iter().filter(|entry| entry.expired) {
         page.paragraph(2, Some(Role::Caution), &expired(entry));
     }
+    let own = &page.report.selection.from_project;
+    if !own.is_empty() {
+        let text = format!("set by a file of the app itself: {}", sanitise(&own.join(", ")));
+        page.paragraph(2, Some(Role::Caution), &text);
+    }
     for warning in &page.report.warnings {
         page.paragraph(2, Some(Role::Caution), &format!("warning: {}", sanitise(warning)));
     }
