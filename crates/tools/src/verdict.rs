@@ -53,6 +53,8 @@ enum Blame {
     Tool,
     /// The server that it asks.
     Server,
+    /// What it was given to read.
+    Input,
 }
 
 /// What an exit code says.
@@ -145,9 +147,10 @@ impl Sums {
         if let (Some(0), Some(first)) = (self.looked_at, self.complaints.first()) {
             return match self.complaints.iter().find_map(|said| tool.unreachable(said)) {
                 Some(why) => Judged::unreachable(why),
-                None => {
-                    Judged::because(ToolStatus::Failed, format!("it looked at nothing: {first}"))
-                }
+                None => Judged {
+                    blame: Blame::Input,
+                    ..Judged::because(ToolStatus::Failed, format!("it looked at nothing: {first}"))
+                },
             };
         }
         let failed = self.files_failed.len() as u64;
@@ -281,10 +284,15 @@ fn rank(status: ToolStatus) -> u8 {
 }
 
 fn mend(tool: &Tool, judged: &Judged) -> Option<String> {
-    if judged.blame == Blame::Server {
-        return Some(mend_of_server(tool));
+    match judged.blame {
+        Blame::Tool => mend_of_tool(tool, judged.status),
+        Blame::Server => Some(mend_of_server(tool)),
+        Blame::Input => None,
     }
-    match (judged.status, &tool.says.install) {
+}
+
+fn mend_of_tool(tool: &Tool, status: ToolStatus) -> Option<String> {
+    match (status, &tool.says.install) {
         (ToolStatus::Unavailable, Install::Path { mend, .. }) => Some(mend.clone()),
         (ToolStatus::Unavailable, _) => Some(format!("assay tools install {}", tool.id)),
         (ToolStatus::Failed | ToolStatus::OutputInvalid | ToolStatus::Untrusted, _) => {

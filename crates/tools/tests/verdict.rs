@@ -116,7 +116,10 @@ fn a_server_that_does_not_answer_is_told_with_its_mend() {
         let verdict =
             verdict(&tool, 1, &[call(code, "Error: x\ndown\nno answer from \u{1b}http://a\n")]);
         assert_eq!((verdict.status, verdict.clean), (ToolStatus::Unavailable, false));
-        assert_eq!(verdict.reason.as_deref(), Some("the server that it asks does not answer as it should: http://a"));
+        assert_eq!(
+            verdict.reason.as_deref(),
+            Some("the server that it asks does not answer as it should: http://a")
+        );
         let mend = "run with --offline to leave it out, or set `settings.own.options.registry` to a server that answers";
         assert_eq!(verdict.mend.as_deref(), Some(mend));
     }

@@ -18,11 +18,11 @@ pub(crate) fn of_the_user() -> Option<String> {
 
 /// The last one counts, as with npm. What names a variable is left to the user's own npm.
 fn of_npmrc(text: &str) -> Option<String> {
-    let values = text.lines().filter_map(|line| {
+    let mut values = text.lines().rev().filter_map(|line| {
         let (key, value) = line.split_once('=')?;
         (key.trim() == "registry").then(|| value.trim().trim_matches(['"', '\'']))
     });
-    let last = values.last()?;
+    let last = values.next()?;
     let is_address = last.starts_with("http://") || last.starts_with("https://");
     (is_address && !last.contains("${")).then(|| last.to_owned())
 }

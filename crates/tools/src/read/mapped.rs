@@ -166,6 +166,10 @@ impl Document<'_, '_> {
                 return Err(not_its(&format!("`{}`", required.join("."))));
             }
         }
+        if mapping.skipped.is_some() {
+            // A list without elements: it looked at none, which is right only if there was nothing.
+            collector.reading.looked_at.get_or_insert(0);
+        }
         let (names, _) = mapping.items.around_first_each();
         if let Some(scanned) = &mapping.files_scanned {
             let route: &[Step] = match scanned.0.split_last() {
