@@ -216,7 +216,8 @@ fn a_server_that_is_gone_makes_them_unavailable() {
 #[test]
 fn a_server_that_does_not_answer_as_it_should_makes_them_unavailable() {
     let world = World::vulnerable();
-    let answers: [(fn() -> Answer, [&str; 2]); 4] = [
+    type Case = (fn() -> Answer, [&'static str; 2]);
+    let answers: [Case; 4] = [
         (|| Answer::status(500), ["500 Server Error", "500 "]),
         (|| Answer::status(405), ["405 Client Error", "405 "]),
         (

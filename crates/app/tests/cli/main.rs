@@ -1,0 +1,16 @@
+//! The real binary, with fake tools: fast, and without the network. One program, since linking is dear.
+#![expect(clippy::unwrap_used, reason = "helpers of tests, outside of `#[test]` functions")]
+
+mod configuration; // where values come from
+mod exits; // exit codes and thresholds
+mod fake; // tools that do as told
+mod inputs; // what may be analysed
+mod misbehaving; // tools that lie, break and attack
+mod outputs; // which stream, which file, which folder
+mod provisioning; // without Python, Node or the network
+mod rules; // what the user decided about findings
+mod stopping; // deadlines and signals
+mod stored; // results and tasks
+mod trust; // a configuration inside of the app
+mod words; // what a person reads
+mod world; // an app, a working directory and a home for every test

@@ -1,0 +1,198 @@
+//! Deadlines and signals, as a user and an init system send them.
+
+use crate::{
+    fake::{FINDING, Fake},
+    world::{LONG, World, tool},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+use testkit::{lives, wait_until};
+
+/// A tool that becomes what it is told, starts a child, notes both in `pids`, and hangs.
+fn hanging(world: &World, become_what: &[&str]) -> Fake {
+    let note = format!("pid-file={}", world.at("pids").display());
+    let steps = [&note, "say=a.py:1: high early: seen before the end", "spawn-child", "hang"];
+    Fake::new([become_what, &steps].concat())
+}
+
+/// A world with one tool that has ended when the other hangs.
+fn with_a_hanging_tool(more: &[&str]) -> World {
+    let mut world = World::with(Fake::finding("high"));
+    let fake = hanging(&world, more);
+    world.tool("hangs", fake);
+    // One after the other, the quick one first: then what it found is there when we stop.
+    world.set("jobs", json!(2));
+    world
+}
+
+fn start(world: &World, args: &[&str]) -> Child {
+    let mut command = world.analysis(args);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+fn send(child: &Child, signal: Signal) {
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+/// Waits until the quick tool has ended and the other hangs; returns its processes.
+fn until_it_hangs(world: &World) -> Vec<u32> {
+    let pids = world.pids("pids", 2);
+    let ended = || {
+        let results = world.all_results();
+        let events = results.iter().map(|dir| fs::read_to_string(dir.join("events.ndjson")));
+        events.flatten().any(|text| text.contains("tool_ended"))
+    };
+    assert!(wait_until(LONG, ended), "the quick tool does not end");
+    pids
+}
+
+#[track_caller]
+fn all_gone(pids: &[u32], world: &World) {
+    for pid in pids {
+        assert!(!lives(*pid), "process {pid} is left");
+    }
+    assert_eq!(world.left_over(), Vec::<std::path::PathBuf>::new(), "temporary files are left");
+}
+
+/// The report of the one analysis of this world.
+fn report(world: &World) -> Value {
+    let dir = world.all_results().into_iter().next().expect("there are results");
+    serde_json::from_slice(&fs::read(dir.join("report.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_signal_stops_every_process_and_reports_what_is_there() {
+    for (signal, code, outcome) in
+        [(Signal::INT, 130, "interrupted"), (Signal::TERM, 143, "terminated")]
+    {
+        let world = with_a_hanging_tool(&[]);
+        let child = start(&world, &["--fail-on", "any"]);
+        let pids = until_it_hangs(&world);
+        send(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        all_gone(&pids, &world);
+        let report = report(&world);
+        assert_eq!(report["outcome"], outcome);
+        assert_eq!(report["verdict"]["exit_code"], code);
+        assert_eq!(tool(&report, "hangs")["status"], "cancelled");
+        assert_eq!(tool(&report, "hangs")["clean"], false);
+        assert_eq!(tool(&report, "fake")["status"], "ok");
+        assert!(crate::world::findings(&report).contains(&"a.py:3 bad-three".to_owned()));
+        let dir = world.all_results().into_iter().next().unwrap();
+        for name in ["report.html", "sarif/consolidated.sarif.json", "manifest.json"] {
+            assert!(dir.join(name).is_file(), "{name}");
+        }
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(shown.contains("cancelled"), "{shown}");
+    }
+}
+
+#[test]
+fn nothing_forgives_an_interrupt() {
+    let world = with_a_hanging_tool(&[]);
+    let child = start(&world, &["--exit-zero", "--allow-incomplete"]);
+    until_it_hangs(&world);
+    send(&child, Signal::INT);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+}
+
+#[test]
+fn a_second_ctrl_c_does_not_wait_for_a_tool_that_asked_for_grace() {
+    let mut world = World::new();
+    // With half an hour to say goodbye.
+    let fake = hanging(&world, &["ignore-term"]).with("run.grace-s", json!(1800));
+    world.tool("fake", fake);
+    let child = start(&world, &[]);
+    let pids = world.pids("pids", 2);
+    send(&child, Signal::INT);
+    // It is heard when the tool is asked to end, which is not seen from outside; asking until it
+    // obeys cannot make a program that ignores the second one pass.
+    let mut asked = Instant::now();
+    let gone = wait_until(LONG, || {
+        if asked.elapsed() > Duration::from_millis(100) && lives(child.id()) {
+            send(&child, Signal::INT);
+            asked = Instant::now();
+        }
+        !lives(child.id())
+    });
+    assert!(gone, "it waits for the tool");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    assert!(wait_until(LONG, || pids.iter().all(|pid| !lives(*pid))), "a process is left");
+    all_gone(&pids, &world);
+}
+
+#[test]
+fn one_ctrl_c_ends_a_tool_that_is_deaf_to_term() {
+    let world = with_a_hanging_tool(&["ignore-term"]);
+    let child = start(&world, &[]);
+    let pids = until_it_hangs(&world);
+    send(&child, Signal::INT);
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    all_gone(&pids, &world);
+}
+
+#[test]
+fn the_deadline_of_the_analysis_keeps_what_the_others_found() {
+    let world = with_a_hanging_tool(&[]);
+    let ran = world.analyze(&["--timeout", "3s", "--fail-on", "any", "--exit-zero"]);
+    ran.exits(124);
+    let report = ran.report();
+    assert_eq!(report["outcome"], "timed_out");
+    assert_eq!(tool(&report, "fake")["status"], "ok");
+    let hung = tool(&report, "hangs");
+    assert!(matches!(hung["status"].as_str(), Some("cancelled" | "timed_out")), "{hung}");
+    assert_eq!(hung["clean"], false);
+    assert!(ran.findings().contains(&"a.py:3 bad-three".to_owned()));
+    all_gone(&world.pids("pids", 2), &world);
+    for name in ["report.html", "sarif/consolidated.sarif.json", "manifest.json"] {
+        assert!(ran.results_dir().join(name).is_file(), "{name}");
+    }
+}
+
+#[test]
+fn tools_that_had_no_turn_before_the_deadline_are_told() {
+    let mut world = World::new();
+    let first = hanging(&world, &[]);
+    world.tool("a", first.clone());
+    world.tool("b", first);
+    let ran = world.analyze(&["--timeout", "2s", "--jobs", "1"]);
+    ran.exits(124);
+    let states = ["a", "b"].map(|id| ran.tool(id)["status"].as_str().unwrap().to_owned());
+    assert!(states.iter().all(|state| state != "ok"), "{states:?}");
+    assert!(states.contains(&"cancelled".to_owned()), "{states:?}");
+}
+
+#[test]
+fn a_tools_own_deadline_ends_only_that_tool() {
+    let mut world = with_a_hanging_tool(&[]);
+    world.set("settings", json!({ "hangs": { "timeout": "1s" } }));
+    let ran = world.analyze(&[]);
+    ran.exits(3);
+    assert_eq!(ran.tool("hangs")["status"], "timed_out");
+    assert_eq!(ran.tool("hangs")["end"]["how"], "timed_out");
+    assert_eq!(ran.tool("fake")["status"], "ok");
+    let reason = ran.tool("hangs")["reason"].as_str().unwrap().to_owned();
+    assert!(reason.contains("1 s"), "the deadline that was set, not the declared one: {reason}");
+    all_gone(&world.pids("pids", 2), &world);
+}
+
+#[test]
+fn a_process_that_a_tool_leaves_behind_does_not_outlive_it() {
+    let mut world = World::new();
+    let note = format!("pid-file={}", world.at("pids").display());
+    let steps = [note.as_str(), "deaf-child", FINDING, "exit=1"];
+    // The child has to have noted itself before its parent is gone.
+    world.tool("fake", Fake::new(steps));
+    let ran = world.analyze(&[]);
+    ran.exits(0);
+    assert_eq!(ran.findings(), ["a.py:3 bad-three"]);
+    let pids = world.pids("pids", 1);
+    all_gone(&pids, &world);
+}
