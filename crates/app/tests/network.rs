@@ -192,6 +192,9 @@ fn what_the_server_does_not_know_is_clean() {
     assert!(asked.iter().any(|asked| asked.ends_with("/advisories/bulk")), "{asked:?}");
 }
 
+/// How a server answers everything.
+type How = fn() -> Answer;
+
 /// Both tools are `unavailable`, say what they were told, and how that is mended.
 #[track_caller]
 fn check_unavailable(world: &World, words: [&str; 2]) {
@@ -216,8 +219,7 @@ fn a_server_that_is_gone_makes_them_unavailable() {
 #[test]
 fn a_server_that_does_not_answer_as_it_should_makes_them_unavailable() {
     let world = World::vulnerable();
-    type Case = (fn() -> Answer, [&'static str; 2]);
-    let answers: [Case; 4] = [
+    let answers: [(How, [&str; 2]); 4] = [
         (|| Answer::status(500), ["500 Server Error", "500 "]),
         (|| Answer::status(405), ["405 Client Error", "405 "]),
         (
