@@ -67,6 +67,8 @@ pub(crate) struct Finished {
 pub(crate) struct Woken {
     pub(crate) chosen: Chosen,
     pub(crate) matched: Vec<SourcePath>,
+    /// A file of the app by which it can hide code from this tool.
+    pub(crate) blinded_by: Option<SourcePath>,
 }
 
 /// An analysis under way.
@@ -173,10 +175,17 @@ impl Analysis<'_> {
                 run.reason = Some("the app holds no file that it reads".to_owned());
                 self.end(run);
             } else {
-                woken.push(Woken { chosen, matched });
+                let blinded_by = self.blinding(&chosen);
+                woken.push(Woken { chosen, matched, blinded_by });
             }
         }
         woken
+    }
+
+    fn blinding(&self, chosen: &Chosen) -> Option<SourcePath> {
+        let names = &chosen.tool.declaration().blinded_by;
+        let mut paths = self.snapshot.files().iter().map(|file| &file.path);
+        paths.find(|path| names.iter().any(|name| name == path.file_name())).cloned()
     }
 
     fn matched(&self, chosen: &Chosen) -> Vec<SourcePath> {

@@ -45,11 +45,14 @@ impl Layers {
 
     /// Lays a single value over what is there.
     pub(crate) fn lay_at(&mut self, key: &[&str], value: Value, origin: &Origin) {
-        let nested = key.iter().rev().fold(value, |inner, part| {
-            Value::Object(Map::from_iter([((*part).to_owned(), inner)]))
-        });
-        self.lay(&nested, origin);
+        self.lay(&nested(key, value), origin);
     }
+}
+
+/// Wraps a value in tables, so that it stands under the key.
+pub(crate) fn nested(key: &[&str], value: Value) -> Value {
+    let wrap = |inner, part: &&str| Value::Object(Map::from_iter([((*part).to_owned(), inner)]));
+    key.iter().rev().fold(value, wrap)
 }
 
 fn merge(

@@ -4,7 +4,7 @@ use crate::{
     check::{Config, check},
     environment, files,
     known::unknown_keys,
-    layers::{Layers, Origin, Origins},
+    layers::{Layers, Origin, Origins, nested},
     problem::{ConfigError, Problem},
     raw::RawConfig,
     trust,
@@ -85,8 +85,7 @@ impl Loader {
         }
         environment::lay(&mut all.layers, &self.variables, &mut all.problems);
         for (key, value, flag) in &self.flags {
-            let parts: Vec<&str> = key.split('.').collect();
-            all.layers.lay_at(&parts, value.clone(), &Origin::Flag(flag.clone()));
+            all.flag(key, value, flag);
         }
         all.finish()
     }
@@ -195,13 +194,36 @@ fn type_error(read: &files::ReadFile, place: &str) -> Option<Problem> {
 // === impl Gathering ===
 
 impl Gathering {
+    /// Lays one flag over the rest, unless it sets what cannot be set.
+    fn flag(&mut self, key: &str, value: &Value, flag: &str) {
+        let parts: Vec<&str> = key.split('.').collect();
+        let nested = nested(&parts, value.clone());
+        let read = files::ReadFile { value: nested, text: String::new(), is_toml: false };
+        let mut problems = unknown_keys(&read, flag, &crate::schema());
+        if problems.is_empty() {
+            problems.extend(type_error(&read, flag));
+        }
+        if problems.is_empty() {
+            self.layers.lay(&read.value, &Origin::Flag(flag.to_owned()));
+        }
+        self.problems.extend(problems);
+    }
+
     fn finish(mut self) -> Result<Loaded, ConfigError> {
         let value = Value::Object(self.layers.value.clone());
         let raw = serde_json::from_value::<RawConfig>(value).map_err(|error| {
             // Files were checked one by one, so only a flag or a variable can be at fault.
             self.problems.push(Problem::new("flags and environment", error.to_string()));
         });
-        let config = check(raw.unwrap_or_default(), &mut self.problems);
+        let mut wrong = Vec::new();
+        let config = check(raw.unwrap_or_default(), &mut wrong);
+        // Values are judged together, so it is told here which of the layers a wrong one is from.
+        self.problems.extend(wrong.into_iter().map(|problem| {
+            match self.layers.origins.of(&problem.place) {
+                Some(Origin::BuiltIn) | None => problem,
+                Some(origin) => problem.at(&origin.to_string()),
+            }
+        }));
         if !self.problems.is_empty() {
             return Err(ConfigError { problems: self.problems });
         }

@@ -26,6 +26,12 @@ impl Problem {
         Self { place: place.into(), what: what.into(), hint: None }
     }
 
+    /// Says where the value came from that it is about.
+    pub(crate) fn at(mut self, origin: &str) -> Self {
+        self.place = format!("{origin} (`{}`)", self.place);
+        self
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

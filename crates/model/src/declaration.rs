@@ -85,6 +85,10 @@ pub struct ToolDeclaration {
     /// Comments that suppress more than one line.
     #[serde(default)]
     pub suppressed_blocks: Vec<SuppressedBlock>,
+    /// Names of files by which an app can hide code from this tool, whatever the tool is told. Where
+    /// one is there, nothing found is no proof.
+    #[serde(default)]
+    pub blinded_by: Vec<String>,
     /// Its self-test. Required of every shipped tool; without one a tool's clean result is only
     /// as good as its exit code.
     #[serde(default)]
@@ -187,6 +191,10 @@ pub struct RunDeclaration {
     pub args: Vec<String>,
     #[serde(default)]
     pub invocation: Invocation,
+    /// With `invocation = "batches"`: files in one call at most. For tools whose time grows faster
+    /// than the number of their files.
+    #[serde(default)]
+    pub batch_files: Option<u32>,
     #[serde(default)]
     pub cwd: WorkingDirectory,
     #[serde(default)]

@@ -15,7 +15,7 @@ pub enum ProvisionError {
     NodeTooOld { path: PathBuf, found: String },
     #[error("no `npm` is on PATH")]
     NoNpm,
-    #[error("`{program}` is not on PATH")]
+    #[error("`{program}` {}", if program.starts_with('/') { "is not there" } else { "is not on PATH" })]
     NotOnPath { program: String, mend: String },
     #[error("`{program}` is there but does not run: {why}")]
     Broken { program: PathBuf, why: String },

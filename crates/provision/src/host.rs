@@ -111,16 +111,19 @@ pub(crate) async fn program(
 }
 
 pub(crate) fn on_path(settings: &Settings, name: &str) -> Option<PathBuf> {
-    settings.path_dirs().into_iter().map(|dir| dir.join(name)).find(|path| is_program(path))
+    // An absolute name stays what it is, also where there is no PATH at all.
+    let absolute = Some(PathBuf::from(name)).filter(|path| path.is_absolute());
+    let dirs = settings.path_dirs().into_iter().map(|dir| dir.join(name));
+    absolute.into_iter().chain(dirs).find(|path| is_program(path))
 }
 
 /// Real programs first: a version manager's script in their place takes a tenth of a second to
 /// start and gives another answer in another folder.
 fn candidates(settings: &Settings, names: &[String]) -> Vec<PathBuf> {
-    let (scripts, mut programs): (Vec<_>, Vec<_>) = settings
-        .path_dirs()
-        .iter()
-        .flat_map(|dir| names.iter().map(|name| dir.join(name)))
+    let dirs = settings.path_dirs();
+    let absolute = names.iter().map(PathBuf::from).filter(|path| path.is_absolute());
+    let (scripts, mut programs): (Vec<_>, Vec<_>) = absolute
+        .chain(dirs.iter().flat_map(|dir| names.iter().map(|name| dir.join(name))))
         .filter(|path| is_program(path))
         .partition(|path| is_script(path));
     programs.extend(scripts);

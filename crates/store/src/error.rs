@@ -34,7 +34,7 @@ pub enum StoreError {
     TooLarge { path: PathBuf, bytes: u64, limit: u64 },
     #[error("`{path}` has version {found}, and this Assay reads {known}", path = .path.display())]
     OtherVersion { path: PathBuf, found: String, known: &'static str },
-    #[error("task `{task}` has no report: it {state}")]
+    #[error("task `{task}` has no report: {}", of_state(*state))]
     NoReport { task: TaskId, state: TaskState },
     #[error("there are no results yet")]
     NoTasks,
@@ -44,6 +44,14 @@ pub enum StoreError {
     Ambiguous { asked: String, matches: Vec<String> },
     #[error("the last event is written already, and nothing follows it")]
     AfterEnd,
+}
+
+fn of_state(state: TaskState) -> String {
+    match state {
+        TaskState::Running => "it still runs".to_owned(),
+        TaskState::Finished(outcome) => format!("it ended as {outcome}"),
+        TaskState::Lost => "its process died before it was written".to_owned(),
+    }
 }
 
 // === impl StoreError ===
@@ -81,6 +89,7 @@ impl StoreError {
             Self::NotAFolder { .. } | Self::NotOurs { .. } => {
                 "name an empty or a new folder with `--output DIR`".into()
             }
+            Self::NoReport { .. } => "analyse it again: assay analyze PATH".into(),
             Self::InUse { .. } => "wait for it, or name another folder with `--output DIR`".into(),
             Self::Nowhere { .. } => {
                 "name a folder that you may write to with `--output DIR`".into()
@@ -97,7 +106,6 @@ impl StoreError {
             | Self::BadName { .. }
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
-            | Self::NoReport { .. }
             | Self::AfterEnd => return None,
         };
         Some(hint)

@@ -108,6 +108,12 @@ fn headline(page: &mut Page<'_>) {
             counted(required, "required tool"),
         );
     }
+    if report.outcome == AnalysisOutcome::NothingToAnalyse {
+        text = match report.source.files {
+            0 => "there is no file in it that is not skipped".to_owned(),
+            files => format!("{}, and none that the chosen tools read", counted(files, "file")),
+        };
+    }
     page.paragraph(2, None, &text);
 }
 

@@ -1,7 +1,7 @@
 //! Lists: `tools list`, `results list`, `config show`.
 
 use crate::sanitise;
-use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets::NOTHING};
 
 /// Lays rows out under their headers, wrapping cells so that no line is wider than `width`.
 /// Cells may come from files and tools: they are made safe here.
@@ -17,6 +17,10 @@ pub fn table(headers: &[&str], rows: &[Vec<String>], width: usize) -> String {
     }
     for (index, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if index + 1 == headers.len() { 0 } else { 2 }));
+        if index == 0 {
+            // What names the row has to stay in one piece to be copied.
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let mut text = String::new();
     for line in table.lines() {

@@ -14,7 +14,11 @@ use assay_model::{
 };
 use assay_tools::{Call, CallResult, Places, verdict};
 use camino::Utf8PathBuf;
-use std::{fmt, fs, path::PathBuf, sync::Arc};
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -151,6 +155,11 @@ impl Job {
                     .to_owned(),
             );
         }
+        if let Some(file) = &self.ready.blinded_by {
+            run.clean = false;
+            run.notes
+                .push(format!("it obeys `{file}` of the app, so it may not have read everything"));
+        }
         if run.status == ToolStatus::TimedOut {
             let seconds = self.ready.chosen.timeout.as_secs();
             run.reason = Some(format!("it did not end in time ({seconds} s)"));
@@ -161,12 +170,12 @@ impl Job {
             && let (Some(reason), Some(first)) = (&mut run.reason, run.files_failed.first())
             && !reason.contains(first.as_str())
         {
-            reason.push_str(&format!("; it could not read `{first}`"));
+            *reason = format!("{reason}; it could not read `{first}`");
         }
     }
 
     /// Moves a file that the tool made for the reader to the results.
-    fn keep(&self, path: &PathBuf) -> Option<String> {
+    fn keep(&self, path: &Path) -> Option<String> {
         let name = path.file_name()?.to_str()?;
         let kept = format!("{}-{name}", self.ready.chosen.tool.id());
         fs::create_dir_all(&self.artifacts).ok()?;

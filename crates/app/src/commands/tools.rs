@@ -106,7 +106,10 @@ async fn bring(
         let tool = chosen.tool.id().clone();
         journal.tell(assay_model::EventKind::ToolPlanned { tool });
     }
-    let woken = chosen.into_iter().map(|chosen| Woken { chosen, matched: Vec::new() }).collect();
+    let woken = chosen
+        .into_iter()
+        .map(|chosen| Woken { chosen, matched: Vec::new(), blinded_by: None })
+        .collect();
     let prepared = prepare(&provisioner, woken, journal, interrupt).await;
     Ok(Installed { ready: prepared.ready, not_run: prepared.not_run })
 }
