@@ -232,7 +232,7 @@ mod tests {
             keys,
             ["run.args", "inputs.files", "output.from", "suppressed-by", "output.map", "install"]
         );
-        assert!(problems.iter().all(|(file, p)| file == "tools.own" && !p.mend.is_empty()));
+        assert!(problems.iter().all(|(file, p)| file == "tool.own" && !p.mend.is_empty()));
     }
 
     #[test]

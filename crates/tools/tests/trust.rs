@@ -172,13 +172,15 @@ fn a_file_that_the_app_does_not_hold_is_a_complaint_and_no_failed_file() {
 }
 
 #[test]
-fn an_error_of_semgrep_without_a_file_is_a_complaint() {
-    let tool = CATALOGUE.get("semgrep").unwrap();
-    let report = |errors: &str| {
-        format!(
-            r#"{{"results":[],"errors":[{errors}],"paths":{{"scanned":["/snap/app/app.py"]}}}}"#
-        )
-    };
+fn an_error_without_a_file_is_a_complaint() {
+    check_errors("semgrep", r#""results":[],"paths":{"scanned":["/snap/app/app.py"]}"#);
+    check_errors("njsscan", r#""nodejs":{},"njsscan_version":"1.0.2""#);
+}
+
+#[track_caller]
+fn check_errors(tool: &str, rest: &str) {
+    let tool = CATALOGUE.get(tool).unwrap();
+    let report = |errors: &str| format!(r#"{{"errors":[{errors}],{rest}}}"#);
     assert!(judged(tool, report("").as_bytes(), 0).clean);
     let lost = r#"{"code":2,"level":"error","type":"RuleParseError","message":"a rule is broken"}"#;
     let verdict = judged(tool, report(lost).as_bytes(), 0);
