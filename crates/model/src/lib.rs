@@ -8,6 +8,7 @@ mod event; // one thing that happened, and the view that folds them
 mod finding; // one defect and where it is
 mod ids; // names that cannot be mixed up
 mod kinds; // what is looked for, how bad it is, in which language
+mod mapping; // how the items of a report become findings
 mod path; // a place inside the analysed app
 mod report; // the whole result, as written to `report.json`
 mod status; // how a tool ended, and what that is worth
@@ -15,9 +16,9 @@ mod status; // how a tool ended, and what that is worth
 pub use app::{AppRef, ModelSlug, ParseAppError};
 pub use cancel::CancelReason;
 pub use declaration::{
-    CanaryDeclaration, CanaryFile, ColumnUnit, Cost, Format, Inputs, Install, Invocation, Mapping,
-    OptionFlag, OutputDeclaration, RuleNote, RunDeclaration, StagedContent, StagedFile,
-    SuppressedBlock, SuppressionReach, ToolDeclaration, WorkingDirectory,
+    CanaryDeclaration, CanaryFile, Cost, Format, Inputs, Install, Invocation, OptionFlag,
+    OutputDeclaration, RuleNote, RunDeclaration, StagedContent, StagedFile, SuppressedBlock,
+    SuppressionReach, ToolDeclaration, WorkingDirectory,
 };
 pub use event::{Event, EventKind, RunView, ToolPhase, ToolView};
 pub use finding::{
@@ -26,6 +27,7 @@ pub use finding::{
 };
 pub use ids::{Digest, Fingerprint, ParseIdError, RuleId, TaskId, ToolId};
 pub use kinds::{Kind, Language, Profile, Severity, UnknownWord};
+pub use mapping::{ColumnUnit, Mapping};
 pub use path::{SourcePath, SourcePathError, SourceText};
 pub use report::{
     AnalysisOutcome, AppInfo, Counts, Environment, GitInfo, IgnoreUse, LanguageInfo,
