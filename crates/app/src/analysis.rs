@@ -16,6 +16,7 @@ mod files; // files that a tool wrote
 mod journal; // events, in order, to the log and to the screen
 mod prepare; // installing what is needed
 mod registry; // the npm registry that the user has chosen
+mod stage; // copies of files of the app, for a tool that must not see the rest
 mod tool; // one tool, from its files to its verdict
 mod workplace; // the folders of one analysis
 

@@ -46,9 +46,9 @@ pub struct Call {
     pub file: Option<SourcePath>,
     /// Must exist before the start, and be empty.
     pub scratch: Utf8PathBuf,
-    /// Copies to be made before the start, by [`Call::stage`].
+    /// Copies to be made before the start.
     pub staged: Vec<Staging>,
-    /// What the copies do not hold of what the app has.
+    /// What the copies do not hold of what the app has; whoever makes them says so here.
     pub left_out: Vec<String>,
     pub output: OutputSource,
     /// A file in the scratch folder that is kept for the reader.

@@ -1,24 +1,13 @@
-//! Copies that a tool sees instead of files of the app.
+//! Copies that a tool sees instead of files of the app. Says what they hold; whoever starts the tool
+//! writes them.
 //!
 //! A tool that is run beside a lock file also reads the `.npmrc` that lies there; one that is given
 //! a `requirements.txt` obeys its options. With copies in its scratch folder it sees what it needs,
 //! and what is left out is told, so that it never passes for "nothing found".
 
-use crate::{
-    calls::{Call, Places},
-    native::exact_requirements,
-    read::cleaned,
-    tool::Tool,
-};
+use crate::{calls::Places, native::exact_requirements, read::cleaned, tool::Tool};
 use assay_model::{SourcePath, StagedContent};
 use camino::{Utf8Path, Utf8PathBuf};
-use std::{
-    fs,
-    io::{self, Read as _},
-};
-
-/// Larger than any list of packages; a copy must not fill the disk.
-const COPY_BYTES_MAX: u64 = 64 << 20;
 
 /// Names that are told of what is left out; the rest is counted.
 const NAMES_MAX: usize = 5;
@@ -26,11 +15,11 @@ const NAMES_MAX: usize = 5;
 /// One copy to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Staging {
-    from: Utf8PathBuf,
-    to: Utf8PathBuf,
+    pub from: Utf8PathBuf,
+    pub to: Utf8PathBuf,
+    /// It may be missing: then there is no copy.
+    pub optional: bool,
     content: StagedContent,
-    /// It may be missing.
-    optional: bool,
 }
 
 // === impl Tool ===
@@ -57,42 +46,19 @@ impl Tool {
     }
 }
 
-// === impl Call ===
+// === impl Staging ===
 
-impl Call {
-    /// Makes the copies that the tool is to see; its scratch folder has to be there. Blocks.
-    pub fn stage(&mut self) -> io::Result<()> {
-        for staging in std::mem::take(&mut self.staged) {
-            let bytes = match read(&staging.from) {
-                Err(error) if staging.optional && error.kind() == io::ErrorKind::NotFound => {
-                    continue;
-                }
-                read => read?,
-            };
-            match staging.content {
-                StagedContent::Whole => fs::write(&staging.to, bytes)?,
-                StagedContent::PinnedRequirements => {
-                    let (exact, open) = exact_requirements(&String::from_utf8_lossy(&bytes));
-                    fs::write(&staging.to, exact)?;
-                    self.left_out.extend(not_asked(&open));
-                }
+impl Staging {
+    /// Returns what the copy holds of what the file does, and what to tell of the rest.
+    pub fn copy(&self, bytes: Vec<u8>) -> (Vec<u8>, Option<String>) {
+        match self.content {
+            StagedContent::Whole => (bytes, None),
+            StagedContent::PinnedRequirements => {
+                let (exact, open) = exact_requirements(&String::from_utf8_lossy(&bytes));
+                (exact.into_bytes(), not_asked(&open))
             }
         }
-        Ok(())
     }
-}
-
-fn read(path: &Utf8Path) -> io::Result<Vec<u8>> {
-    // A link in the app may lead anywhere.
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Err(io::Error::other(format!("`{path}` is no regular file")));
-    }
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(COPY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > COPY_BYTES_MAX {
-        return Err(io::Error::other(format!("`{path}` is larger than {COPY_BYTES_MAX} bytes")));
-    }
-    Ok(bytes)
 }
 
 fn not_asked(open: &[String]) -> Option<String> {
@@ -110,77 +76,49 @@ fn not_asked(open: &[String]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::{Catalogue, Settings};
+    use crate::{Call, Catalogue, Places, Settings};
+    use assay_model::SourcePath;
 
-    /// Stages one file of a folder for a tool and returns the call and the scratch folder.
-    fn staged(tool: &str, files: &[(&str, &str)]) -> (Call, tempfile::TempDir) {
-        let guard = tempfile::tempdir().unwrap();
-        let root = Utf8Path::from_path(guard.path()).unwrap();
-        for folder in ["project/sub", "scratch/0"] {
-            fs::create_dir_all(root.join(folder)).unwrap();
-        }
-        for (name, text) in files {
-            fs::write(root.join("project/sub").join(name), text).unwrap();
-        }
+    fn call(tool: &str, file: &str) -> Call {
         let places = Places {
-            project: root.join("project"),
-            scratch: root.join("scratch"),
-            config: root.join("config"),
-            prefix: root.join("prefix"),
-            assay: root.join("assay"),
+            project: "/snap/app".into(),
+            scratch: "/snap/scratch".into(),
+            config: "/snap/config".into(),
+            prefix: "/snap/prefix".into(),
+            assay: "/bin/assay".into(),
         };
-        let file = SourcePath::new(&format!("sub/{}", files[0].0)).unwrap();
         let catalogue = Catalogue::shipped().unwrap();
         let tool = catalogue.get(tool).unwrap();
-        (tool.calls(&places, &[file], &Settings::default()).remove(0), guard)
-    }
-
-    fn copies(call: &Call) -> Vec<(String, String)> {
-        let entries = fs::read_dir(&call.scratch).unwrap().map(|entry| entry.unwrap().path());
-        let mut copies: Vec<_> = entries
-            .map(|path| {
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                (name, fs::read_to_string(&path).unwrap())
-            })
-            .collect();
-        copies.sort();
-        copies
-    }
-
-    fn pair(name: &str, text: &str) -> (String, String) {
-        (name.to_owned(), text.to_owned())
+        tool.calls(&places, &[SourcePath::new(file).unwrap()], &Settings::default()).remove(0)
     }
 
     #[test]
     fn a_tool_sees_a_lock_file_and_not_what_lies_beside_it() {
-        let files = [("package-lock.json", "{}"), (".npmrc", "registry=http://evil")];
-        let (mut call, _guard) = staged("npm-audit", &files);
-        call.stage().unwrap();
-        assert_eq!(copies(&call), [pair("package-lock.json", "{}")]);
+        let call = call("npm-audit", "sub/package-lock.json");
+        let copies: Vec<_> = call
+            .staged
+            .iter()
+            .map(|copy| (copy.from.as_str(), copy.to.as_str(), copy.optional))
+            .collect();
+        assert_eq!(
+            copies,
+            [
+                ("/snap/app/sub/package-lock.json", "/snap/scratch/0/package-lock.json", false),
+                ("/snap/app/sub/package.json", "/snap/scratch/0/package.json", true),
+            ]
+        );
         assert_eq!(call.cwd, call.scratch, "npm reads the `.npmrc` of its working directory");
-        let files = [("package-lock.json", "{}"), ("package.json", "[]")];
-        let (mut call, _guard) = staged("npm-audit", &files);
-        call.stage().unwrap();
-        assert_eq!(copies(&call), [pair("package-lock.json", "{}"), pair("package.json", "[]")]);
+        assert_eq!(call.staged[0].copy(b"{}".to_vec()), (b"{}".to_vec(), None));
     }
 
     #[test]
     fn what_a_tool_is_not_shown_is_told() {
+        let call = call("pip-audit", "requirements.txt");
         let text = "flask==1.0\n-e .\na\nb\nc\nd\ne>=\u{1b}[31m\n";
-        let (mut call, _guard) = staged("pip-audit", &[("requirements.txt", text)]);
-        call.stage().unwrap();
-        assert_eq!(copies(&call), [pair("requirements.txt", "flask==1.0\n")]);
+        let (copy, left_out) = call.staged[0].copy(text.as_bytes().to_vec());
+        assert_eq!(copy, b"flask==1.0\n");
         let told =
             "6 without an exact version could not be looked up: `-e .`, `a`, `b`, `c`, `d`, …";
-        assert_eq!(call.left_out, [told]);
-    }
-
-    #[test]
-    fn a_link_is_not_followed() {
-        let (mut call, guard) = staged("npm-audit", &[("package-lock.json", "{}")]);
-        let beside = guard.path().join("project/sub/package.json");
-        std::os::unix::fs::symlink("/etc/passwd", beside).unwrap();
-        assert!(call.stage().is_err());
+        assert_eq!(left_out.as_deref(), Some(told));
     }
 }

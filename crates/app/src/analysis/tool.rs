@@ -6,6 +6,7 @@ use super::{
     journal::Journal,
     log_name,
     prepare::Ready,
+    stage::stage,
     workplace::Corner,
 };
 use assay_exec::Network;
@@ -232,7 +233,7 @@ impl Visit<'_> {
         done: &mut Done,
     ) -> ToolEnd {
         let tool = &self.ready.chosen.tool;
-        if let Err(error) = fs::create_dir_all(&call.scratch).and_then(|()| call.stage()) {
+        if let Err(error) = fs::create_dir_all(&call.scratch).and_then(|()| stage(&mut call)) {
             done.calls.push(not_started(format!("its folder could not be made: {error}")));
             return ToolEnd::NotStarted { why: error.to_string() };
         }
