@@ -68,8 +68,8 @@ pub(crate) struct Finished {
 pub(crate) struct Woken {
     pub(crate) chosen: Chosen,
     pub(crate) matched: Vec<SourcePath>,
-    /// A file of the app by which it can hide code from this tool.
-    pub(crate) blinded_by: Option<SourcePath>,
+    /// All files but those that would steer this tool; absent where there are none of these.
+    pub(crate) staged: Option<Arc<[SourcePath]>>,
 }
 
 /// An analysis under way.
@@ -176,17 +176,20 @@ impl Analysis<'_> {
                 run.reason = Some("the app holds no file that it reads".to_owned());
                 self.end(run);
             } else {
-                let blinded_by = self.blinding(&chosen);
-                woken.push(Woken { chosen, matched, blinded_by });
+                let staged = self.staged(&chosen);
+                woken.push(Woken { chosen, matched, staged });
             }
         }
         woken
     }
 
-    fn blinding(&self, chosen: &Chosen) -> Option<SourcePath> {
-        let names = &chosen.tool.declaration().blinded_by;
-        let mut paths = self.snapshot.files().iter().map(|file| &file.path);
-        paths.find(|path| names.iter().any(|name| name == path.file_name())).cloned()
+    /// Lists what a tool is to see, if that is not all.
+    fn staged(&self, chosen: &Chosen) -> Option<Arc<[SourcePath]>> {
+        let names = &chosen.tool.declaration().hidden;
+        let paths = || self.snapshot.files().iter().map(|file| &file.path);
+        let is_hidden = |path: &SourcePath| names.iter().any(|name| name == path.file_name());
+        let any = !names.is_empty() && paths().any(is_hidden);
+        any.then(|| paths().filter(|path| !is_hidden(path)).cloned().collect())
     }
 
     fn matched(&self, chosen: &Chosen) -> Vec<SourcePath> {

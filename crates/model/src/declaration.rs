@@ -85,10 +85,10 @@ pub struct ToolDeclaration {
     /// Comments that suppress more than one line.
     #[serde(default)]
     pub suppressed_blocks: Vec<SuppressedBlock>,
-    /// Names of files by which an app can hide code from this tool, whatever the tool is told. Where
-    /// one is there, nothing found is no proof.
+    /// Names of files by which an app could steer this tool or hide code from it, whatever the tool
+    /// is told. Where one is there, the tool gets a copy of the app without it.
     #[serde(default)]
-    pub blinded_by: Vec<String>,
+    pub hidden: Vec<String>,
     /// Its self-test. Required of every shipped tool; without one a tool's clean result is only
     /// as good as its exit code.
     #[serde(default)]

@@ -85,7 +85,13 @@ pub(crate) fn scrub(text: &str, values: &[String]) -> String {
             text = text.replace(head, MASK);
         }
     }
-    text
+    // The literal may go on over lines of which `values` knows nothing.
+    let spans = quoted(&text).into_iter().filter(|span| {
+        let inside = &text[span.clone()];
+        inside.contains(['\n', '\\']) || inside.len() >= TOKEN_MIN && !inside.contains(' ')
+    });
+    let spans: Vec<Range<usize>> = spans.collect();
+    if spans.is_empty() { text } else { replace(&text, spans).line }
 }
 
 fn replace(line: &str, mut spans: Vec<Range<usize>>) -> Masked {
@@ -203,6 +209,12 @@ fn columns(line: &str, region: Region) -> Option<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_literal_of_several_lines_is_masked_in_a_message_too() {
+        let said = r"Possible hardcoded password: '\nZq5multi\nZq6line'";
+        assert!(!scrub(said, &[]).contains("Zq5"), "{}", scrub(said, &[]));
+    }
 
     #[track_caller]
     fn check(line: &str, expected: &str) {

@@ -196,7 +196,7 @@ fn read_small(folder: &OwnedFd, name: &str) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Makes a name displayable: bytes that are not UTF-8, and control characters, become `%XX`.
+/// Makes a name displayable: bytes that are not UTF-8, control characters and `\` become `%XX`.
 pub(crate) fn shown(raw: &[u8]) -> String {
     let mut text = String::with_capacity(raw.len());
     let escape = |text: &mut String, bytes: &[u8]| {
@@ -206,7 +206,8 @@ pub(crate) fn shown(raw: &[u8]) -> String {
     };
     for chunk in raw.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() {
+            // Tools of the JavaScript world take `\` for a separator, also where it is a letter.
+            if c.is_control() || c == '\\' {
                 escape(&mut text, c.encode_utf8(&mut [0; 4]).as_bytes());
             } else {
                 text.push(c);
@@ -231,5 +232,6 @@ mod tests {
     fn a_name_that_is_not_text_is_shown_byte_by_byte() {
         assert_eq!(shown(b"caf\xc3\xa9 \xff.py"), "café %FF.py");
         assert_eq!(shown(b"a\nb\x1b[31m"), "a%0Ab%1B[31m");
+        assert_eq!(shown(b"back\\slash"), "back%5Cslash");
     }
 }

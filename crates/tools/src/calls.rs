@@ -94,7 +94,11 @@ impl Tool {
             Invocation::Batches => {
                 let in_project = self.says.run.cwd == WorkingDirectory::Project;
                 let prefix = if in_project { 2 } else { places.project.as_str().len() + 1 };
-                let batches = batches(matched, prefix);
+                let at_most =
+                    self.says.run.batch_files.map_or(usize::MAX, |most| most.max(1) as usize);
+                let chunks = matched.chunks(at_most.min(matched.len()));
+                let batches: Vec<&[SourcePath]> =
+                    chunks.flat_map(|chunk| batches(chunk, prefix)).collect();
                 let calls = batches.iter().enumerate().map(|(number, files)| {
                     self.call(places, &places.scratch.join(number.to_string()), files, settings)
                 });

@@ -221,7 +221,8 @@ impl Tried {
         };
         match self.verdict.status {
             ToolStatus::Ok => None,
-            ToolStatus::Cancelled => Some(Showing::Undecided { why: why() }),
+            // Slow is not wrong: on a busy machine the time of a self-test says nothing.
+            ToolStatus::Cancelled | ToolStatus::TimedOut => Some(Showing::Undecided { why: why() }),
             // A server that cannot be reached is not the tool's fault.
             _ if ready.chosen.tool.declaration().network => Some(Showing::Undecided { why: why() }),
             _ => Some(Showing::Failed { why: why() }),

@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Ready {
     pub(crate) chosen: Chosen,
     pub(crate) matched: Vec<SourcePath>,
-    /// A file of the app by which it can hide code from this tool.
-    pub(crate) blinded_by: Option<SourcePath>,
+    /// All files but those that would steer this tool; absent where there are none of these.
+    pub(crate) staged: Option<Arc<[SourcePath]>>,
     pub(crate) installation: Installation,
 }
 
@@ -115,7 +115,7 @@ impl Prepared {
             Ok(installation) => self.ready.extend(tools.into_iter().map(|tool| Ready {
                 chosen: tool.chosen,
                 matched: tool.matched,
-                blinded_by: tool.blinded_by,
+                staged: tool.staged,
                 installation: installation.clone(),
             })),
             Err(error) => {

@@ -87,7 +87,7 @@ impl Job {
     /// Runs the tool on the app.
     pub(crate) async fn run(
         self,
-        corner: Corner,
+        mut corner: Corner,
         bounds: Bounds,
         source: Arc<dyn SourceText + Send + Sync>,
         journal: Arc<Journal>,
@@ -97,6 +97,7 @@ impl Job {
         journal.tell(EventKind::ToolPhase { tool: tool.clone(), phase: ToolPhase::Running });
         tracing::info!(%tool, "start");
         let started_ms = journal.elapsed_ms();
+        let staged = self.ready.staged.as_ref().map_or(Ok(()), |paths| corner.stage(paths));
         let visit = Visit {
             ready: &self.ready,
             corner: &corner,
@@ -105,7 +106,12 @@ impl Job {
             bounds,
             journal: Some(Arc::clone(&journal)),
         };
-        let done = visit.run(&self.ready.matched).await;
+        let done = match staged {
+            Ok(()) => visit.run(&self.ready.matched).await,
+            Err(error) => {
+                Done::not_started(format!("its copy of the app could not be made: {error}"))
+            }
+        };
         let mut result = self.judge(done, source);
         result.run.started_ms = Some(started_ms);
         tracing::info!(%tool, status = %result.run.status, wall_ms = result.run.usage.wall_ms, "end");
@@ -135,15 +141,11 @@ impl Job {
         run.notes.extend(judged.components.map(|count| format!("{count} components")));
         run.notes.extend(judged.notes);
         self.explain(&mut run);
-        let observations = chosen.without_ignored_rules(done.observations, &mut run.notes);
-        let observations = observations
-            .into_iter()
-            .map(|mut observation| {
-                let comment = || chosen.tool.suppression_of(&observation, &*source);
-                observation.suppression = observation.suppression.clone().or_else(comment);
-                observation
-            })
-            .collect();
+        let mut observations = chosen.without_ignored_rules(done.observations, &mut run.notes);
+        let mut settler = chosen.tool.settler(&*source, &done.calls);
+        for observation in &mut observations {
+            settler.settle(observation);
+        }
         ToolResult { run, observations }
     }
 
@@ -155,11 +157,6 @@ impl Job {
                 "its version is not known, so nothing found is no proof: set `install.version-args`"
                     .to_owned(),
             );
-        }
-        if let Some(file) = &self.ready.blinded_by {
-            run.clean = false;
-            run.notes
-                .push(format!("it obeys `{file}` of the app, so it may not have read everything"));
         }
         if run.status == ToolStatus::TimedOut {
             let seconds = self.ready.chosen.timeout.as_secs();
@@ -284,6 +281,10 @@ impl Visit<'_> {
 // === impl Done ===
 
 impl Done {
+    fn not_started(why: String) -> Self {
+        Self { calls: vec![not_started(why)], ..Self::default() }
+    }
+
     fn take(&mut self, call: CallEnd) {
         self.usage.wall_ms += call.usage.wall_ms;
         self.usage.user_ms += call.usage.user_ms;

@@ -1,7 +1,7 @@
 //! The folders of one analysis: the copy of the app, and a private one for every tool.
 
 use crate::failure::Failure;
-use assay_model::ToolId;
+use assay_model::{SourcePath, ToolId};
 use assay_tools::Places;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::{fs, io};
@@ -88,6 +88,24 @@ impl Corner {
         }
     }
 
+    /// Gives the tool a project of its own: the files of the copy by these names, and no others.
+    pub(crate) fn stage(&mut self, paths: &[SourcePath]) -> io::Result<()> {
+        let project = self.root.join("project");
+        fs::create_dir_all(&project)?;
+        let mut made = String::new();
+        for path in paths {
+            if path.parent() != made {
+                path.parent().clone_into(&mut made);
+                fs::create_dir_all(project.join(&made))?;
+            }
+            let (from, to) = (self.project.join(path.as_str()), project.join(path.as_str()));
+            // The copy is ours and read-only, so a second name for its files is as good as a copy.
+            fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))?;
+        }
+        self.project = project;
+        Ok(())
+    }
+
     pub(crate) fn home(&self) -> Utf8PathBuf {
         self.root.join("home")
     }
@@ -117,7 +135,7 @@ impl Corner {
 
     /// Removes everything but the project. What is left is removed with the workplace.
     pub(crate) fn clear(&self) {
-        for folder in ["scratch", "config", "home", "tmp"] {
+        for folder in ["scratch", "config", "home", "tmp", "project"] {
             fs::remove_dir_all(self.root.join(folder)).ok();
         }
     }

@@ -108,7 +108,7 @@ async fn bring(
     }
     let woken = chosen
         .into_iter()
-        .map(|chosen| Woken { chosen, matched: Vec::new(), blinded_by: None })
+        .map(|chosen| Woken { chosen, matched: Vec::new(), staged: None })
         .collect();
     let prepared = prepare(&provisioner, woken, journal, interrupt).await;
     Ok(Installed { ready: prepared.ready, not_run: prepared.not_run })

@@ -51,6 +51,13 @@ pub(super) fn requirements(text: &str) -> Pins {
             found.open.push(text.to_owned());
             continue;
         }
+        if let Some(included) = included(text) {
+            // A file of another name is not among those that are read, so what it asks for is open.
+            if !is_read_by_name(included) {
+                found.open.push(text.to_owned());
+            }
+            continue;
+        }
         if text.is_empty() || text.starts_with(['#', '-']) {
             continue;
         }
@@ -77,6 +84,19 @@ pub(super) fn requirements(text: &str) -> Pins {
     found
 }
 
+/// Returns the file that a line includes: `-r base.txt`, `--constraint=c.txt`.
+fn included(line: &str) -> Option<&str> {
+    let options = ["--requirement", "--constraint", "-r", "-c"];
+    let rest = options.iter().find_map(|option| line.strip_prefix(option))?;
+    Some(rest.trim_start_matches(['=', ' ', '\t']).trim())
+}
+
+/// Whether the row's globs find the file by itself.
+fn is_read_by_name(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.contains("requirements") && name.ends_with(".txt")
+}
+
 /// Reads `poetry.lock`, `uv.lock` and `pdm.lock`, which share their shape.
 pub(super) fn toml_lock(text: &str) -> Pins {
     let mut found = Pins::default();
@@ -84,7 +104,8 @@ pub(super) fn toml_lock(text: &str) -> Pins {
     for (line, text) in (1..).zip(text.lines()) {
         let text = text.trim();
         if text.starts_with('[') {
-            in_package = text == "[[package]]";
+            let header = text.split('#').next().unwrap_or_default().replace([' ', '\t'], "");
+            in_package = header == "[[package]]";
             name = None;
         } else if let Some((key, value)) = text.split_once('=').filter(|_| in_package) {
             let value = value.trim().trim_matches('"').to_owned();
@@ -162,7 +183,10 @@ mod tests {
             shown,
             ["2:flask=2.0.1", "3:requests=2.25", "6:jinja2=3.0.0", "9:zope-interface=5.0"]
         );
-        assert_eq!(found.open, ["numpy>=1.0", "pin==1.*", "url @ https://example.org/x.whl"]);
+        assert_eq!(
+            found.open,
+            ["-r other.txt", "numpy>=1.0", "pin==1.*", "url @ https://example.org/x.whl"]
+        );
         let odd =
             requirements("-e .\n--editable=git+https://a/b\n--index-url http://a\n./local\n/abs\n");
         assert_eq!(odd.open, ["-e .", "--editable=git+https://a/b", "./local", "/abs"]);
@@ -174,7 +198,7 @@ mod tests {
             a==1;python_version<'3'\na==2\na==1\nb==x y\nc==1@http://evil\nflask===2.0.1\nd\n";
         let (exact, open) = exact_requirements(text);
         assert_eq!(exact, "a==1\nflask==2.0.1\n");
-        assert_eq!(open, ["-e .", "d", "a==2", "b==x", "c==1@http://evil"]);
+        assert_eq!(open, ["-e .", "-r http://evil/r.txt", "d", "a==2", "b==x", "c==1@http://evil"]);
     }
 
     #[test]

@@ -17,7 +17,12 @@ use super::{
     scanner::{Scanner, Shape},
 };
 use assay_model::{ColumnUnit, Edit, Fix};
-use std::{borrow::Cow, collections::BTreeMap, io::BufRead};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    io::BufRead,
+};
 
 const VERSION: &str = "2.1.0";
 
@@ -37,6 +42,8 @@ struct Run {
     bases: Option<BTreeMap<String, OwnedArtifactLocation>>,
     artifacts: Vec<OwnedArtifactLocation>,
     artifact_count: u64,
+    /// Files that results are about, as far as they are held.
+    files_with_results: RefCell<BTreeSet<String>>,
     /// The text of results that came before what they need.
     pending: Vec<Box<str>>,
     pending_bytes: usize,
@@ -206,6 +213,12 @@ impl Run {
         let place = result.locations.first().and_then(|l| l.physical_location.as_ref());
         let file = place.and_then(|place| place.artifact_location.as_ref());
         let place_of = file.map_or(Place::None, |file| self.place(file, collector));
+        if let Place::File(path) = &place_of {
+            let mut named = self.files_with_results.borrow_mut();
+            if named.len() < ARTIFACTS_MAX && !named.contains(path.as_str()) {
+                named.insert(path.as_str().to_owned());
+            }
+        }
         let properties = result.properties.as_ref();
         let number = properties.and_then(Properties::number);
         let confidence = properties.and_then(Properties::confidence);
@@ -345,8 +358,8 @@ impl Run {
             );
             collector.note(&note);
         }
-        // A list of no artifacts says nothing: many tools list only files with findings.
-        if self.artifact_count > 0 {
+        // Many tools list only files with findings: such a list says nothing of the others.
+        if self.artifact_count > self.files_with_results.borrow().len() as u64 {
             let known = collector.reading.files_scanned.unwrap_or(0);
             collector.reading.files_scanned = Some(known + self.artifact_count);
         }
