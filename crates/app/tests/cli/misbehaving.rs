@@ -211,7 +211,7 @@ fn a_report_somewhere_else_than_declared_is_no_report() {
 fn a_report_on_standard_error_that_is_cut_is_not_read_as_whole() {
     let world = World::new();
     let file = world.at("report");
-    let line = format!("a.py:3: high bad-three: {}\n", "bad ".repeat(30));
+    let line = format!("a.py:3: high bad-three: {}\n", "bad ".repeat(1000));
     let count = (20 << 20) / line.len();
     fs::write(&file, line.repeat(count)).unwrap();
     let mut world = world;
@@ -324,9 +324,9 @@ fn text_that_is_not_utf8_does_not_lose_the_finding() {
 fn a_hundred_thousand_findings_are_kept_and_bounded() {
     let world = World::new();
     let file = world.at("report");
-    let lines: String =
-        (0..100_000).map(|n| format!("a.py:{}: low r{}: m {n}\n", n % 5 + 1, n % 977)).collect();
-    fs::write(&file, lines).unwrap();
+    let lines: Vec<String> =
+        (0..100_000).map(|n| format!("a.py:{}: low r{}: m {n}", n % 5 + 1, n % 977)).collect();
+    fs::write(&file, lines.join("\n") + "\n").unwrap();
     let mut world = world;
     world.tool("fake", Fake::writing(&file, 1));
     let ran = world.analyze(&["--format", "sarif=out.sarif", "--fail-on", "low"]);

@@ -49,7 +49,7 @@ fn reads_as(format: &str, text: &str) {
         "gitlab" => assert!(json().is_array() || json().is_object()),
         "junit" => assert!(text.starts_with("<?xml") && text.trim_end().ends_with("</testsuites>")),
         "html" => {
-            assert!(text.starts_with("<!doctype html>") && text.contains("</html>"), "{text}")
+            assert!(text.starts_with("<!doctype html>") && text.contains("</html>"), "{text}");
         }
         "github" => assert!(text.lines().any(|line| line.starts_with("::error")), "{text}"),
         "csv" => assert!(text.starts_with("record,") && text.contains("\nfinding,"), "{text}"),
@@ -313,7 +313,7 @@ fn a_reader_that_goes_away_is_no_error() {
     let file = world.at("report");
     // Far more than a pipe holds.
     let line = "a.py:3: high bad-three: three is bad\n";
-    let lines: String = (0..3_000).map(|n| line.replace("three:", &format!("{n}:"))).collect();
+    let lines: String = (0..1_000).map(|n| line.replace("three:", &format!("{n}:"))).collect();
     fs::write(&file, lines).unwrap();
     let mut world = world;
     world.tool("fake", Fake::writing(&file, 1));
@@ -402,4 +402,22 @@ fn events_are_kept_as_they_come() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap())
         .collect();
     assert!(seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?}");
+}
+
+#[test]
+fn how_many_tools_run_side_by_side_changes_nothing_in_the_report() {
+    let mut world = World::new();
+    for number in 0..6 {
+        let steps = (1..=5).map(|line| format!("say=a.py:{line}: high r{number}: bad {number}"));
+        world.tool(&format!("t{number}"), Fake::new(steps.chain(["exit=1".to_owned()])));
+    }
+    let told = |jobs: &str| {
+        let mut report = world.analyze(&["--jobs", jobs]).report();
+        let findings = report["findings"].take();
+        let tools = report["tools"].as_array().unwrap().iter();
+        (findings, tools.map(|run| run["tool"].clone()).collect::<Vec<_>>())
+    };
+    let alone = told("1");
+    assert_eq!(alone.0.as_array().unwrap().len(), 30);
+    assert_eq!(alone, told("6"));
 }

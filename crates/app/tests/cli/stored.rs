@@ -182,3 +182,24 @@ fn two_analyses_at_once_do_not_disturb_each_other() {
     assert!(wait_until(LONG, || world.all_results().len() == 2));
     assert!(listed(&world, &["tasks", "--json"]).iter().all(|entry| entry["state"] == "complete"));
 }
+
+#[test]
+fn a_folder_that_an_analysis_writes_to_is_not_taken_from_it() {
+    let mut world = World::new();
+    let gate = world.at("gate");
+    let script = "echo $$ >>\"$1\"; while [ ! -e \"$0\" ]; do sleep 0.01; done; exit 0";
+    let waits = Fake::clean()
+        .with("run.program", json!("/bin/sh"))
+        .with("run.args", json!(["-c", script, gate, world.at("pids")]))
+        .with("install.version-args", json!(["-c", "echo 1.2.3"]));
+    world.tool("fake", waits);
+    let mut command = world.analysis(&["--output", "out"]);
+    let first = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    world.pids("pids", 1);
+    let second = world.analyze(&["--output", "out"]);
+    second.exits(2).complains(&["out", "error:"]);
+    fs::write(&gate, "").unwrap();
+    let output = first.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(world.at("work/out/report.json").is_file());
+}

@@ -17,7 +17,7 @@ use std::{
 use testkit::{TempDir, wait_until};
 
 /// No condition of a test takes so long on any machine that is worth testing on.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_mins(1);
 
 /// Where shells and coreutils are; no version manager of the user is among these.
 pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
