@@ -43,7 +43,13 @@ impl Repository {
                 dot_git
             } else {
                 let text = read_small(&dot_git)?;
-                top.join(text.strip_prefix("gitdir:")?.trim())
+                let git_dir = top.join(text.strip_prefix("gitdir:")?.trim());
+                // Git writes the way back into a linked work tree's folder. Without it the app
+                // could name any repository of this machine as its own.
+                let back = read_small(&git_dir.join("gitdir"))?;
+                let same =
+                    fs::canonicalize(back.trim()).ok()? == fs::canonicalize(&dot_git).ok()?;
+                same.then_some(git_dir)?
             };
             let common_dir = read_small(&git_dir.join("commondir"))
                 .map_or_else(|| git_dir.clone(), |text| git_dir.join(text.trim()));
@@ -245,6 +251,15 @@ mod tests {
             index.extend(b"y\0");
         }
         assert!(parse_index(&index).is_none());
+    }
+
+    #[test]
+    fn a_file_that_names_a_strangers_repository_is_not_followed() {
+        let stranger = repository_with(&["secret"]);
+        let app = tempfile::tempdir().unwrap();
+        let text = format!("gitdir: {}/.git\n", stranger.path().display());
+        fs::write(app.path().join(".git"), text).unwrap();
+        assert!(Repository::around(app.path()).is_none_or(|found| found.top != app.path()));
     }
 
     #[test]

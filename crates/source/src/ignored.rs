@@ -16,6 +16,10 @@ use std::{
 /// An ignore file above this is not one a person wrote, and is not read.
 const IGNORE_FILE_BYTES_MAX: usize = 1 << 20;
 
+/// Each rule is compiled and tried on every path. Beyond this they hide nothing any more, so more is
+/// analysed and not less.
+const ALL_IGNORE_FILES_BYTES_MAX: usize = 1 << 20;
+
 /// The two kinds of ignore file, in the order in which they are asked.
 const NAMES: [(&str, SkipCause); 2] =
     [(".assayignore", SkipCause::AssayIgnore), (".gitignore", SkipCause::GitIgnore)];
@@ -27,6 +31,8 @@ pub(crate) struct Rules {
     stack: Vec<(usize, SkipCause, Gitignore)>,
     /// Tracked files are never hidden by `.gitignore`.
     tracked: Tracked,
+    /// Bytes of ignore files that were read.
+    read: usize,
 }
 
 #[derive(Debug, Default)]
@@ -65,9 +71,11 @@ impl Rules {
         mut text: impl FnMut(&str) -> Option<Vec<u8>>,
     ) {
         for (name, cause) in NAMES {
-            let Some(bytes) = text(name).filter(|b| b.len() <= IGNORE_FILE_BYTES_MAX) else {
+            let Some(bytes) = text(name) else { continue };
+            self.read = self.read.saturating_add(bytes.len());
+            if self.read > ALL_IGNORE_FILES_BYTES_MAX {
                 continue;
-            };
+            }
             let mut builder = GitignoreBuilder::new(folder);
             for line in String::from_utf8_lossy(&bytes).lines() {
                 // A line that is no glob hides nothing; the others still hold.

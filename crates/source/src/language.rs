@@ -72,10 +72,14 @@ const INTERPRETERS: &[(&str, Language)] = &[
 
 /// Tells the language of a file by its name and the beginning of its content.
 pub fn language_of(path: &SourcePath, head: &[u8]) -> Language {
+    // The name comes first: one NUL byte in a comment must not hide a script from every tool.
+    if let Some(language) = by_name(path) {
+        return language;
+    }
     if head.iter().take(8192).any(|byte| *byte == 0) {
         return Language::Binary;
     }
-    by_name(path).or_else(|| by_first_line(head)).unwrap_or(Language::Text)
+    by_first_line(head).unwrap_or(Language::Text)
 }
 
 fn by_name(path: &SourcePath) -> Option<Language> {
@@ -138,7 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn a_nul_byte_makes_it_binary_whatever_the_name_says() {
-        check("a.py", "x\0y", Language::Binary);
+    fn a_nul_byte_makes_it_binary_only_where_the_name_says_nothing() {
+        check("a.py", "x\0y", Language::Python);
+        check("a", "x\0y", Language::Binary);
+        check("a", "#!/bin/sh\n\0", Language::Binary);
     }
 }

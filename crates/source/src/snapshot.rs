@@ -30,7 +30,8 @@ const COPIERS: usize = 4;
 /// How the walk behaves.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// `--no-ignore`, `MODEL APP` and `batch`: neither `.gitignore` nor `.assayignore` hides files.
+    /// `--no-ignore`, `MODEL APP` and `batch`: nothing in the app hides files, neither `.gitignore`
+    /// and `.assayignore` nor a comment that says `@generated`.
     pub no_ignore: bool,
 }
 
@@ -120,7 +121,7 @@ pub fn take(
         None => walk.run(open_root(&root).map_err(unreadable)?),
     }
     let Walk { found, mut tally, .. } = walk;
-    let copied = copy_all(&fd, &found, into, stop)?;
+    let copied = copy_all(&fd, &found, into, (options, stop))?;
     if stop() {
         return Err(SourceError::Stopped);
     }
@@ -151,7 +152,7 @@ fn copy_all(
     root: &OwnedFd,
     found: &[Found],
     into: &Path,
-    stop: &(dyn Fn() -> bool + Sync),
+    (options, stop): (Options, &(dyn Fn() -> bool + Sync)),
 ) -> Result<Vec<Copied>, SourceError> {
     let not_written = |source| SourceError::NotWritten { path: into.display().to_string(), source };
     let folders = make_folders(found, into).map_err(not_written)?;
@@ -159,7 +160,7 @@ fn copy_all(
     let results = Mutex::new(Vec::with_capacity(found.len()));
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..COPIERS.min(found.len()))
-            .map(|_| scope.spawn(|| copy_some(root, found, into, (&next, &results, stop))))
+            .map(|_| scope.spawn(|| copy_some(root, found, into, (&next, &results, options, stop))))
             .collect();
         workers
             .into_iter()
@@ -175,13 +176,13 @@ fn copy_all(
 }
 
 /// What the copiers share: the next file, where results go, and whether to stop.
-type Shared<'a> = (&'a AtomicUsize, &'a Mutex<Vec<Copied>>, &'a (dyn Fn() -> bool + Sync));
+type Shared<'a> = (&'a AtomicUsize, &'a Mutex<Vec<Copied>>, Options, &'a (dyn Fn() -> bool + Sync));
 
 fn copy_some(
     root: &OwnedFd,
     found: &[Found],
     into: &Path,
-    (next, results, stop): Shared<'_>,
+    (next, results, options, stop): Shared<'_>,
 ) -> io::Result<()> {
     let mut buffer = Vec::new();
     let mut mine = Vec::new();
@@ -189,7 +190,7 @@ fn copy_some(
         if stop() {
             break;
         }
-        mine.push((file.path.clone(), copy(root, file, into, &mut buffer)?));
+        mine.push((file.path.clone(), copy(root, file, into, (options, &mut buffer))?));
     }
     results.lock().expect("no copier panics while it holds the results").append(&mut mine);
     Ok(())
@@ -225,7 +226,7 @@ fn copy(
     root: &OwnedFd,
     file: &Found,
     into: &Path,
-    buffer: &mut Vec<u8>,
+    (options, buffer): (Options, &mut Vec<u8>),
 ) -> io::Result<Result<SourceFile, SkipCause>> {
     buffer.clear();
     let opened = match open_file(root, &file.raw) {
@@ -239,7 +240,10 @@ fn copy(
     if buffer.len() as u64 > crate::FILE_BYTES_MAX {
         return Ok(Err(SkipCause::TooLarge));
     }
-    if let Some(cause) = skip::content_cause(&file.path, buffer) {
+    // Where nothing of the app decides what is looked at, a comment in it does not either.
+    if !options.no_ignore
+        && let Some(cause) = skip::content_cause(&file.path, buffer)
+    {
         return Ok(Err(cause));
     }
     let made = fs::OpenOptions::new()

@@ -1,7 +1,7 @@
 //! One process and its output.
 
 use super::{
-    files::{beginning, open_report},
+    files::{beginning, cut, open_report},
     journal::Journal,
     registry,
     tool::Files,
@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Bytes of a stream without a report that are looked at.
 const OTHER_STREAM_BYTES_MAX: u64 = 1 << 20;
+
+/// What is kept of a stream that broke its limit.
+const CUT_LOG_BYTES: u64 = 4 << 20;
 
 /// Observations between two words on progress.
 const PROGRESS_EVERY: u64 = 1000;
@@ -89,7 +92,14 @@ impl Reader {
     /// Reads the output of a call that has ended. Blocks.
     pub(crate) fn read(self, ended: Ended) -> CallEnd {
         let mut observations = Vec::new();
-        let reading = self.reading(&mut observations);
+        let reading = match ended.end {
+            // Half a report is no report, and what is there would take minutes to read.
+            ToolEnd::OutputLimit { .. } => {
+                cut(&self.stdout, CUT_LOG_BYTES);
+                Err(OutputError::Truncated { at: ended.stdout_bytes })
+            }
+            _ => self.reading(&mut observations),
+        };
         let Ended { mut end, usage, stderr_tail, .. } = ended;
         if reading.is_err() && self.cancel.is_cancelled() {
             end = ToolEnd::Cancelled;

@@ -54,6 +54,13 @@ pub(crate) fn copy(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut from, &mut to).map(drop)
 }
 
+/// Cuts a log of ours. One that cannot be cut stays as it is.
+pub(crate) fn cut(path: &Path, bytes: u64) {
+    if let Ok(file) = OpenOptions::new().write(true).open(path) {
+        file.set_len(bytes).ok();
+    }
+}
+
 /// A reader that fails once the analysis is over: a report of gigabytes must not outlive it.
 struct Stoppable {
     input: BufReader<File>,

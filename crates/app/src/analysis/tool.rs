@@ -137,7 +137,10 @@ impl Job {
         run.usage = done.usage;
         run.end = judged.end;
         run.stderr_tail = stderr_tail(judged.status, &done.calls);
-        run.artifacts = done.artifacts.iter().filter_map(|path| self.keep(path)).collect();
+        let count = done.artifacts.len();
+        let kept = done.artifacts.iter().enumerate();
+        run.artifacts =
+            kept.filter_map(|(number, path)| self.keep(path, (number, count))).collect();
         run.notes.extend(judged.components.map(|count| format!("{count} components")));
         run.notes.extend(judged.notes);
         self.explain(&mut run);
@@ -173,9 +176,14 @@ impl Job {
     }
 
     /// Moves a file that the tool made for the reader to the results.
-    fn keep(&self, path: &Path) -> Option<String> {
+    fn keep(&self, path: &Path, (number, count): (usize, usize)) -> Option<String> {
         let name = path.file_name()?.to_str()?;
-        let kept = format!("{}-{name}", self.ready.chosen.tool.id());
+        let tool = self.ready.chosen.tool.id();
+        let kept = if count == 1 {
+            format!("{tool}-{name}")
+        } else {
+            format!("{tool}-{}-{name}", number + 1)
+        };
         fs::create_dir_all(&self.artifacts).ok()?;
         files::copy(path, &self.artifacts.join(&kept)).ok()?;
         Some(format!("services/{kept}"))

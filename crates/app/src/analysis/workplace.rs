@@ -1,10 +1,15 @@
 //! The folders of one analysis: the copy of the app, and a private one for every tool.
 
+use super::files;
 use crate::failure::Failure;
 use assay_model::{SourcePath, ToolId};
 use assay_tools::Places;
 use camino::{Utf8Path, Utf8PathBuf};
-use std::{fs, io};
+use std::{
+    fs::{self, File},
+    io,
+    path::Path,
+};
 
 /// A temporary folder, removed when it is dropped.
 #[derive(Debug)]
@@ -13,6 +18,28 @@ pub(crate) struct Workplace {
     project: Utf8PathBuf,
     assay: Utf8PathBuf,
     _guard: tempfile::TempDir,
+    /// Held as long as this process lives, however it ends.
+    _lock: File,
+}
+
+const PREFIX: &str = "assay-";
+const LOCK: &str = "lock";
+
+/// Removes what killed analyses left behind: a whole copy of an app each. A folder whose lock can
+/// be taken has no process any more.
+fn sweep(temporary: &Path) {
+    for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_ours || !is_folder {
+            continue;
+        }
+        let Ok(lock) = files::open_regular(&entry.path().join(LOCK)) else { continue };
+        if lock.try_lock().is_ok() {
+            // What belongs to somebody else stays; the system says no.
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
 }
 
 /// A tool's part of the workplace.
@@ -32,7 +59,10 @@ impl Workplace {
                 .because(error)
                 .hint("set TMPDIR to a folder that you may write to")
         };
-        let guard = tempfile::Builder::new().prefix("assay-").tempdir().map_err(failed)?;
+        sweep(&std::env::temp_dir());
+        let guard = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(failed)?;
+        let lock = File::create(guard.path().join(LOCK)).map_err(failed)?;
+        lock.lock().map_err(failed)?;
         let path = guard.path().canonicalize().map_err(failed)?;
         let root = Utf8PathBuf::from_path_buf(path).map_err(|path| {
             Failure::usage(format!(
@@ -48,7 +78,7 @@ impl Workplace {
         })?;
         let project = root.join("project");
         fs::create_dir(&project).map_err(failed)?;
-        Ok(Self { root, project, assay, _guard: guard })
+        Ok(Self { root, project, assay, _guard: guard, _lock: lock })
     }
 
     /// The folder for the copy of the app.

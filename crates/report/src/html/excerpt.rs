@@ -69,7 +69,7 @@ impl<'a> Excerpts<'a> {
             Some(snippet) => snippet.clone(),
             None => self.read(&location.path, region)?,
         };
-        let lines = (snippet.first_line..)
+        let lines = (snippet.first_line..=u32::MAX)
             .zip(&snippet.lines)
             .take(LINES_MAX)
             .map(|(number, text)| line(number, text, region))
@@ -83,7 +83,7 @@ impl<'a> Excerpts<'a> {
         let first_line = region.line.saturating_sub(AROUND).max(1);
         let last = last_line(region).saturating_add(AROUND);
         let lines = (first_line..=last)
-            .zip(text.lines().skip(first_line as usize - 1))
+            .zip(text.lines().skip((first_line as usize).saturating_sub(1)))
             .take(LINES_MAX)
             .map(|(number, line)| match secrets {
                 Some(secrets) if secrets.contains(&number) => MASKED.to_owned(),
@@ -119,8 +119,12 @@ fn columns(number: u32, region: Region) -> (usize, usize) {
     let (Some(column), Some(end_column)) = (region.column, region.end_column) else {
         return (0, 0);
     };
-    let start = if number == region.line { column as usize - 1 } else { 0 };
-    let end = if number == last_line(region) { end_column as usize - 1 } else { usize::MAX };
+    let start = if number == region.line { (column as usize).saturating_sub(1) } else { 0 };
+    let end = if number == last_line(region) {
+        (end_column as usize).saturating_sub(1)
+    } else {
+        usize::MAX
+    };
     (start, end)
 }
 
