@@ -2,8 +2,7 @@
 
 use crate::{
     fake::Fake,
-    outputs::skipped,
-    world::{Ran, World},
+    world::{Ran, World, skipped},
 };
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::{Value, json};

@@ -278,6 +278,12 @@ impl Ran {
     }
 }
 
+/// Says why a test shows nothing on this machine; fails where everything has to be there.
+pub(crate) fn skipped(what: &str) {
+    assert!(std::env::var_os("ASSAY_TEST_REQUIRE_ALL").is_none(), "`{what}` is missing");
+    eprintln!("skipped: there is no `{what}` on this machine");
+}
+
 /// What a report says of one tool.
 #[track_caller]
 pub(crate) fn tool(report: &Value, id: &str) -> Value {
