@@ -60,7 +60,7 @@ fn what_is_wrong_is_told_at_once_with_the_nearest_word_that_is_right() {
     ran.exits(2).complains(&["ASSAY_PROFIL", "ASSAY_PROFILE"]);
     let mut command = world.assay(["config", "check"]);
     world.run(command.env("ASSAY_JOBS", "many")).exits(2).complains(&["ASSAY_JOBS", "many"]);
-    fs::write(world.at("work/assay.toml"), "fail-on = \n").unwrap();
+    fs::write(world.at("cwd/assay.toml"), "fail-on = \n").unwrap();
     world.says(&["config", "check"]).exits(2).complains(&["assay.toml:1"]);
 }
 
@@ -70,13 +70,13 @@ fn what_init_writes_is_valid_and_is_not_written_over() {
     let ran = world.says(&["config", "init"]);
     ran.exits(0);
     assert!(ran.stdout().contains("assay.toml"));
-    let path = world.at("work/assay.toml");
+    let path = world.at("cwd/assay.toml");
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains("fail-on") && text.contains("# "));
     let checked = world.says(&["config", "check"]);
     checked.exits(0);
     assert!(checked.stdout().contains("the configuration is valid"), "{}", checked.stdout());
-    assert!(checked.stdout().contains("work/assay.toml"), "{}", checked.stdout());
+    assert!(checked.stdout().contains("cwd/assay.toml"), "{}", checked.stdout());
     fs::write(&path, "fail-on = 'high'\n").unwrap();
     world.says(&["config", "init"]).exits(2).complains(&["assay.toml", "hint:"]);
     assert_eq!(fs::read_to_string(&path).unwrap(), "fail-on = 'high'\n");
@@ -110,7 +110,7 @@ fn settings_of_a_tool_may_stand_in_files_of_their_own() {
         ("fake.json", "{\"options\": {\"words\": \"hello\"}}"),
         ("fake.ini", "[options]\nwords = hello\n"),
     ] {
-        let dir = world.at("work/configs/static");
+        let dir = world.at("cwd/configs/static");
         fs::create_dir_all(&dir).unwrap();
         fs::write(dir.join(name), text).unwrap();
         let ran = world.says(&["config", "show", "--json"]);

@@ -11,40 +11,40 @@ use std::{
 #[test]
 fn output_names_the_folder_of_the_results() {
     let world = world();
-    let out = world.at("work/out");
+    let out = world.at("cwd/out");
     for _ in 0..2 {
         // The second time it is ours, and replaced.
         world.analyze(&["--output", "out"]).exits(3);
         assert!(out.join("report.json").is_file());
         assert!(out.join("logs/gone.stdout").metadata().is_err());
     }
-    assert!(!world.at("work/.assay").exists());
-    fs::create_dir(world.at("work/empty")).unwrap();
+    assert!(!world.at("cwd/.assay").exists());
+    fs::create_dir(world.at("cwd/empty")).unwrap();
     world.analyze(&["--output", "empty"]).exits(3);
-    assert!(world.at("work/empty/report.json").is_file());
+    assert!(world.at("cwd/empty/report.json").is_file());
 }
 
 #[test]
 fn a_folder_of_somebody_else_is_left_alone() {
     let world = world();
-    let theirs = world.at("work/theirs");
+    let theirs = world.at("cwd/theirs");
     fs::create_dir_all(theirs.join("deep")).unwrap();
     fs::write(theirs.join("deep/thesis.txt"), "years").unwrap();
-    fs::write(world.at("work/file"), "text").unwrap();
+    fs::write(world.at("cwd/file"), "text").unwrap();
     for name in ["theirs", "file"] {
-        let before = state(&world.at("work"));
+        let before = state(&world.at("cwd"));
         let ran = world.analyze(&["--output", name]);
         ran.exits(2).complains(&[name, "hint:"]);
-        assert_eq!(state(&world.at("work")), before, "{name}");
+        assert_eq!(state(&world.at("cwd")), before, "{name}");
     }
     // Ours, but with something of theirs in it.
     world.analyze(&["--output", "out"]).exits(3);
-    fs::write(world.at("work/out/thesis.txt"), "years").unwrap();
-    let before = state(&world.at("work"));
+    fs::write(world.at("cwd/out/thesis.txt"), "years").unwrap();
+    let before = state(&world.at("cwd"));
     let ran = world.analyze(&["--output", "out"]);
-    assert_eq!(fs::read_to_string(world.at("work/out/thesis.txt")).unwrap(), "years");
+    assert_eq!(fs::read_to_string(world.at("cwd/out/thesis.txt")).unwrap(), "years");
     if ran.code() == Some(2) {
-        assert_eq!(state(&world.at("work")), before);
+        assert_eq!(state(&world.at("cwd")), before);
     }
 }
 
@@ -103,7 +103,7 @@ fn a_working_directory_that_is_read_only_sends_results_to_the_state_folder_and_s
     if !world.become_unprivileged() {
         return skipped("setpriv");
     }
-    fs::set_permissions(world.at("work"), PermissionsExt::from_mode(0o555)).unwrap();
+    fs::set_permissions(world.at("cwd"), PermissionsExt::from_mode(0o555)).unwrap();
     fs::create_dir(world.at("state")).unwrap();
     fs::set_permissions(world.at("state"), PermissionsExt::from_mode(0o777)).unwrap();
     let mut command = world.analysis(&[]);
@@ -117,5 +117,5 @@ fn a_working_directory_that_is_read_only_sends_results_to_the_state_folder_and_s
     let mut command = world.analysis(&[]);
     let ran = world.run(command.env_remove("HOME"));
     ran.exits(2).complains(&["hint:"]);
-    fs::set_permissions(world.at("work"), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(world.at("cwd"), PermissionsExt::from_mode(0o755)).unwrap();
 }

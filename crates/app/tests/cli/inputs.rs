@@ -79,7 +79,7 @@ fn names_may_hold_whatever_the_system_allows() {
     assert!(ran.findings().contains(&"ünïcödé 日本.py:1 seen".to_owned()));
     // The app's own name, too.
     for name in [&b"an app"[..], "日本".as_bytes(), b"latin-\xe9", b"-x", b"new\nline"] {
-        let dir = world.at("work").join(OsStr::from_bytes(name));
+        let dir = world.at("cwd").join(OsStr::from_bytes(name));
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join("a.py"), "x\n").unwrap();
         let ran = analyze(&world, &[dir.as_os_str()]);
@@ -174,14 +174,14 @@ fn ignore_files_hide_what_git_does_not_track_and_every_skip_is_counted() {
 #[test]
 fn a_model_and_a_number_name_an_app_under_the_source_roots() {
     let mut world = world();
-    let app = world.at("work/generated/apps/openai_gpt-4/app1");
+    let app = world.at("cwd/generated/apps/openai_gpt-4/app1");
     fs::create_dir_all(&app).unwrap();
     fs::write(app.join("a.py"), "x\n").unwrap();
     fs::write(app.join(".gitignore"), "*\n").unwrap();
     for words in [["openai_gpt-4", "1"], ["openai/gpt-4", "app1"]] {
         let ran = analyze(&world, &words.map(OsStr::new));
         ran.exits(0);
-        let results = world.at("work/results/openai_gpt-4/app1");
+        let results = world.at("cwd/results/openai_gpt-4/app1");
         let task = fs::read_dir(results).unwrap().next().unwrap().unwrap().path();
         assert!(task.file_name().unwrap().to_str().unwrap().starts_with("task_"));
         let report: Value =
@@ -363,5 +363,5 @@ fn the_words_of_the_command_line_need_not_be_text() {
     let app = world.app();
     let words = ["analyze".as_ref(), app.as_os_str(), "--output".as_ref(), &word];
     world.run(&mut world.assay(words)).exits(2).complains(&["--output", "hint:"]);
-    assert_eq!(fs::read_dir(world.at("work")).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(world.at("cwd")).unwrap().count(), 0);
 }

@@ -79,12 +79,12 @@ fn every_format_goes_to_files_too_and_the_summary_stays_on_standard_output() {
     ran.exits(3);
     assert!(ran.stdout().contains("bad-three"), "{}", ran.stdout());
     for format in FORMATS {
-        let path = world.at("work").join(format!("out.{format}"));
+        let path = world.at("cwd").join(format!("out.{format}"));
         reads_as(format, &fs::read_to_string(&path).unwrap());
         assert!(ran.stdout().contains(&format!("out.{format}")), "{format} is not named");
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o644);
     }
-    assert_eq!(entries(&world.at("work")).len(), FORMATS.len() + 1, "nothing else is left");
+    assert_eq!(entries(&world.at("cwd")).len(), FORMATS.len() + 1, "nothing else is left");
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn human_and_one_machine_format_share_the_streams() {
     assert!(ran.stdout().contains("bad-three"));
     let ran = world.analyze(&["--format", "human=out.txt"]);
     assert!(ran.stdout().contains("bad-three"));
-    assert!(fs::read_to_string(world.at("work/out.txt")).unwrap().contains("bad-three"));
+    assert!(fs::read_to_string(world.at("cwd/out.txt")).unwrap().contains("bad-three"));
 }
 
 #[test]

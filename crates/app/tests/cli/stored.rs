@@ -81,11 +81,11 @@ fn a_stored_report_is_exported_in_every_format() {
         assert!(exported.stdout().contains("bad-three"), "{format}: {}", exported.stdout());
         let to_file = format!("{format}=out.{format}");
         world.says(&["results", "export", "latest", "--format", &to_file]).exits(0);
-        let text = fs::read_to_string(world.at("work").join(format!("out.{format}"))).unwrap();
+        let text = fs::read_to_string(world.at("cwd").join(format!("out.{format}"))).unwrap();
         assert_eq!(text, exported.stdout(), "{format}");
     }
     for format in ["json", "sarif"] {
-        let read = |name: String| fs::read_to_string(world.at("work").join(name)).unwrap();
+        let read = |name: String| fs::read_to_string(world.at("cwd").join(name)).unwrap();
         assert_eq!(read(format!("direct.{format}")), read(format!("out.{format}")), "{format}");
     }
     let human = world.says(&["results", "export", "--format", "human"]);
@@ -108,7 +108,7 @@ fn a_broken_result_is_told_and_does_not_hide_the_others() {
     let ran = world.says(&["results", "list", "--json"]);
     ran.exits(0);
     assert!(ran.stdout().contains(first.report()["task"].as_str().unwrap()));
-    fs::create_dir(world.at("work/.assay/results/not-ours")).unwrap();
+    fs::create_dir(world.at("cwd/.assay/results/not-ours")).unwrap();
     world.says(&["results", "list"]).exits(0);
 }
 
@@ -201,5 +201,5 @@ fn a_folder_that_an_analysis_writes_to_is_not_taken_from_it() {
     fs::write(&gate, "").unwrap();
     let output = first.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(world.at("work/out/report.json").is_file());
+    assert!(world.at("cwd/out/report.json").is_file());
 }

@@ -129,12 +129,12 @@ fn a_file_outside_of_the_app_is_obeyed_and_one_beside_it_in_a_subfolder_is_not_l
 fn nothing_in_the_app_of_a_model_is_read() {
     let mut world = World::new();
     world.tool("fake", Fake::finding("high"));
-    let app = world.at("work/generated/apps/m/app1");
+    let app = world.at("cwd/generated/apps/m/app1");
     fs::create_dir_all(&app).unwrap();
     fs::write(app.join("a.py"), "1\n2\n3\n").unwrap();
     fs::write(app.join("assay.toml"), "this is no TOML, and nobody looks").unwrap();
-    for dir in ["work", "work/generated/apps/m/app1"] {
-        let roots = format!("source-roots={:?}", [world.at("work/generated/apps")]);
+    for dir in ["cwd", "cwd/generated/apps/m/app1"] {
+        let roots = format!("source-roots={:?}", [world.at("cwd/generated/apps")]);
         let words = ["analyze", "m", "1", "--fail-on", "high", "--set", &roots];
         let mut command = world.assay(words.map(OsStr::new));
         let ran = world.run(command.current_dir(world.at(dir)));

@@ -25,7 +25,7 @@ pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// ```text
 /// root/assay.toml     the configuration, outside of the app
 /// root/app            what is analysed
-/// root/work           the working directory
+/// root/cwd            the working directory
 /// root/cache, home, tmp
 /// ```
 pub(crate) struct World {
@@ -51,7 +51,7 @@ impl World {
     /// With an empty app.
     pub(crate) fn empty() -> Self {
         let root = testkit::tempdir().unwrap();
-        for name in ["app", "work", "cache", "home", "tmp"] {
+        for name in ["app", "cwd", "cache", "home", "tmp"] {
             fs::create_dir(root.path().join(name)).unwrap();
         }
         let (tools, settings) = (Map::new(), Map::new());
@@ -104,7 +104,7 @@ impl World {
         self.unprivileged = rustix::process::geteuid().is_root();
         if self.unprivileged {
             fs::set_permissions(self.root.path(), PermissionsExt::from_mode(0o755)).unwrap();
-            for name in ["work", "cache", "home", "tmp"] {
+            for name in ["cwd", "cache", "home", "tmp"] {
                 fs::set_permissions(self.at(name), PermissionsExt::from_mode(0o777)).unwrap();
             }
             // The folder of the build may be closed to others.
@@ -149,7 +149,7 @@ impl World {
             .env("TMPDIR", self.at("tmp"))
             .env("ASSAY_CACHE", self.at("cache"))
             .env("COLUMNS", "100")
-            .current_dir(self.at("work"))
+            .current_dir(self.at("cwd"))
             .stdin(Stdio::null());
         command
     }
@@ -184,7 +184,7 @@ impl World {
     /// Every folder of results where they are looked for.
     pub(crate) fn all_results(&self) -> BTreeSet<PathBuf> {
         let roots =
-            ["work/.assay/results", "home/.local/state/assay/results", "state/assay/results"];
+            ["cwd/.assay/results", "home/.local/state/assay/results", "state/assay/results"];
         let entries = roots.map(|root| fs::read_dir(self.at(root)));
         entries.into_iter().flatten().flatten().map(|entry| entry.unwrap().path()).collect()
     }
