@@ -34,6 +34,9 @@ const GENERATED_HEAD: usize = 1024;
 const MINIFIED_BYTES_MIN: usize = 8 << 10;
 const MINIFIED_LINE_MEAN: usize = 500;
 
+/// Endings of what minifiers write.
+const SCRIPTS_AND_STYLES: [&str; 4] = [".js", ".mjs", ".cjs", ".css"];
+
 /// Counts of what was left out.
 #[derive(Debug, Default)]
 pub(crate) struct Tally(BTreeMap<SkipCause, Skipped>);
@@ -66,16 +69,19 @@ pub(crate) fn folder_cause(name: &str) -> Option<SkipCause> {
     .map(|(_, cause)| cause)
 }
 
-/// Tells why a file with this content is left out, although its size and name are fine.
+/// Tells why a file of this name is left out, although its size is fine.
+pub(crate) fn name_cause(path: &SourcePath) -> Option<SkipCause> {
+    let name = path.file_name().to_ascii_lowercase();
+    let stem = SCRIPTS_AND_STYLES.iter().find_map(|end| name.strip_suffix(end))?;
+    stem.ends_with(".min").then_some(SkipCause::Minified)
+}
+
+/// Tells why a file with this content is left out, where its content is believed.
 pub(crate) fn content_cause(path: &SourcePath, content: &[u8]) -> Option<SkipCause> {
     let name = path.file_name().to_ascii_lowercase();
-    let script_or_style = [".js", ".mjs", ".cjs", ".css"].iter().any(|end| name.ends_with(end));
-    if script_or_style {
-        let stem = name.rsplit_once('.').map_or("", |(stem, _)| stem);
+    if SCRIPTS_AND_STYLES.iter().any(|end| name.ends_with(end)) {
         let lines = memchr::memchr_iter(b'\n', content).count() + 1;
-        let dense =
-            content.len() >= MINIFIED_BYTES_MIN && content.len() / lines > MINIFIED_LINE_MEAN;
-        if stem.ends_with(".min") || dense {
+        if content.len() >= MINIFIED_BYTES_MIN && content.len() / lines > MINIFIED_LINE_MEAN {
             return Some(SkipCause::Minified);
         }
     }
@@ -103,7 +109,8 @@ mod tests {
     #[track_caller]
     fn check(path: &str, content: &str, expected: Option<SkipCause>) {
         let path = SourcePath::new(path).unwrap();
-        assert_eq!(content_cause(&path, content.as_bytes()), expected, "{path}");
+        let cause = name_cause(&path).or_else(|| content_cause(&path, content.as_bytes()));
+        assert_eq!(cause, expected, "{path}");
     }
 
     #[test]

@@ -241,9 +241,8 @@ fn copy(
         return Ok(Err(SkipCause::TooLarge));
     }
     // Where nothing of the app decides what is looked at, a comment in it does not either.
-    if !options.no_ignore
-        && let Some(cause) = skip::content_cause(&file.path, buffer)
-    {
+    let by_content = || skip::content_cause(&file.path, buffer).filter(|_| !options.no_ignore);
+    if let Some(cause) = skip::name_cause(&file.path).or_else(by_content) {
         return Ok(Err(cause));
     }
     let made = fs::OpenOptions::new()
