@@ -6,7 +6,8 @@ use crate::{
     interrupt::Interrupt,
 };
 use assay_provision::{Provisioner, Settings};
-use assay_term::{ColorChoice, ProgressMode, Style, Terminal};
+use assay_term::{ColorChoice, Progress, ProgressMode, Style, Terminal};
+use serde::Serialize;
 use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
@@ -61,8 +62,13 @@ impl Session {
         self.quiet
     }
 
+    /// Begins to show the progress of something.
+    pub(crate) fn progress(&self) -> Progress {
+        Progress::new(self.progress_mode(), self.err, Box::new(io::stderr()))
+    }
+
     /// How progress is told. Log lines and moving lines would tear each other.
-    pub(crate) fn progress_mode(&self) -> ProgressMode {
+    fn progress_mode(&self) -> ProgressMode {
         match (self.quiet, self.err_is_terminal && !self.verbose) {
             (true, _) => ProgressMode::Quiet,
             (false, true) => ProgressMode::Terminal,
@@ -93,6 +99,13 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Writes a value to standard output as JSON.
+pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::usage("this cannot be written as JSON").because(error))?;
+    print(&(text + "\n"))
 }
 
 /// Makes the one that brings tools here.

@@ -56,6 +56,8 @@ struct Gathering {
     files: Vec<PathBuf>,
     from_project: Vec<String>,
     problems: Vec<Problem>,
+    /// Made when the first layer is looked at: it is the same for all.
+    schema: Option<Value>,
 }
 
 // === impl Loader ===
@@ -99,24 +101,23 @@ impl Loader {
         if !path.is_file() {
             return;
         }
-        let place = path.display().to_string();
         let read = match files::read(path) {
             Ok(read) => read,
             Err(problem) => return all.problems.push(problem),
         };
-        let mut problems = unknown_keys(&read, &place, &crate::schema());
+        self.take(all, &read, path, origin);
+    }
+
+    /// Takes in what a file says, as far as it may say it.
+    fn take(&self, all: &mut Gathering, read: &files::ReadFile, path: &Path, origin: &Origin) {
+        let place = path.display().to_string();
+        let mut refused = Vec::new();
         if self.is_untrusted(path) {
-            problems.extend(trust::refused(&read.value, &place));
+            refused = trust::refused(&read.value, &place);
             all.from_project.extend(trust::taken_over(&read.value));
         }
-        if problems.is_empty() {
-            problems.extend(type_error(&read, &place));
-        }
         all.files.push(path.to_owned());
-        if problems.is_empty() {
-            all.layers.lay(&read.value, origin);
-        }
-        all.problems.extend(problems);
+        all.take(read, &place, origin, refused);
     }
 
     /// Files under `configs/<kind>/<tool>.<ext>` are laid as `settings.<tool>`.
@@ -141,26 +142,13 @@ impl Loader {
     }
 
     fn tool_file(&self, all: &mut Gathering, path: &Path, tool: &str) {
-        let place = path.display().to_string();
         let mut read = match files::read(path) {
             Ok(read) => read,
             Err(problem) => return all.problems.push(problem),
         };
-        let under = |key: &str, value| Value::Object(Map::from_iter([(key.to_owned(), value)]));
-        read.value = under("settings", under(tool, read.value));
+        read.value = nested(&["settings", tool], read.value);
         read.is_toml = false;
-        let mut problems = unknown_keys(&read, &place, &crate::schema());
-        if self.is_untrusted(path) {
-            problems.extend(trust::refused(&read.value, &place));
-        }
-        if problems.is_empty() {
-            problems.extend(type_error(&read, &place));
-        }
-        all.files.push(path.to_owned());
-        if problems.is_empty() {
-            all.layers.lay(&read.value, &Origin::ToolFile(path.to_owned()));
-        }
-        all.problems.extend(problems);
+        self.take(all, &read, path, &Origin::ToolFile(path.to_owned()));
     }
 
     fn is_untrusted(&self, path: &Path) -> bool {
@@ -199,12 +187,25 @@ impl Gathering {
         let parts: Vec<&str> = key.split('.').collect();
         let nested = nested(&parts, value.clone());
         let read = files::ReadFile { value: nested, text: String::new(), is_toml: false };
-        let mut problems = unknown_keys(&read, flag, &crate::schema());
+        self.take(&read, flag, &Origin::Flag(flag.to_owned()), Vec::new());
+    }
+
+    /// Lays what was written over the rest, unless something is wrong with it: with `problems` that
+    /// are known already, a key that there is not, or a value of another type.
+    fn take(
+        &mut self,
+        read: &files::ReadFile,
+        place: &str,
+        origin: &Origin,
+        mut problems: Vec<Problem>,
+    ) {
+        let schema = self.schema.get_or_insert_with(crate::schema);
+        problems.splice(0..0, unknown_keys(read, place, schema));
         if problems.is_empty() {
-            problems.extend(type_error(&read, flag));
+            problems.extend(type_error(read, place));
         }
         if problems.is_empty() {
-            self.layers.lay(&read.value, &Origin::Flag(flag.to_owned()));
+            self.layers.lay(&read.value, origin);
         }
         self.problems.extend(problems);
     }

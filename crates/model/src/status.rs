@@ -145,6 +145,20 @@ impl ToolStatus {
         }
     }
 
+    /// Says the status as people read it.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::NoInputs => "no inputs",
+            Self::Unavailable => "unavailable",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed out",
+            Self::Cancelled => "cancelled",
+            Self::OutputInvalid => "output invalid",
+            Self::Untrusted => "untrusted",
+        }
+    }
+
     /// Whether the tool did its work, as far as there was any.
     pub const fn did_its_work(self) -> bool {
         match self {

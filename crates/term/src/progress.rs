@@ -33,20 +33,6 @@ pub(crate) const fn phase_word(phase: ToolPhase) -> &'static str {
     }
 }
 
-/// Says a status in words.
-pub(crate) const fn status_words(status: ToolStatus) -> &'static str {
-    match status {
-        ToolStatus::Ok => "ok",
-        ToolStatus::NoInputs => "no inputs",
-        ToolStatus::Unavailable => "unavailable",
-        ToolStatus::Failed => "failed",
-        ToolStatus::TimedOut => "timed out",
-        ToolStatus::Cancelled => "cancelled",
-        ToolStatus::OutputInvalid => "output invalid",
-        ToolStatus::Untrusted => "untrusted",
-    }
-}
-
 /// Says why work stops.
 pub(crate) const fn cancel_words(reason: CancelReason) -> &'static str {
     match reason {
@@ -92,7 +78,7 @@ pub(crate) fn ended_line(run: &ToolRun, style: Style) -> String {
     let name = format!("{} {version}", run.tool);
     let status = match run.status {
         ToolStatus::Ok | ToolStatus::NoInputs => String::new(),
-        status => format!("{}: ", style.paint(role, status_words(status))),
+        status => format!("{}: ", style.paint(role, status.in_words())),
     };
     let took = match run.started_ms {
         Some(_) => format!(" {} {}", style.sign(Sign::Dot), duration(run.usage.wall_ms)),

@@ -39,15 +39,6 @@ pub(crate) enum Showing {
     Failed { why: String },
 }
 
-/// Whether an earlier showing counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Memory {
-    /// What passed once is not tried again.
-    Used,
-    /// `assay tools check`: everything is tried.
-    Ignored,
-}
-
 /// One sample as the tool left it.
 struct Tried {
     verdict: Verdict,
@@ -71,14 +62,11 @@ impl Bench {
         says.canary.is_some() && !says.network && !self.mark(ready).exists()
     }
 
-    /// Lets the tool show what it finds.
-    pub(crate) async fn show(&self, ready: &Ready, bounds: &Bounds, memory: Memory) -> Showing {
+    /// Lets the tool show what it finds, whether or not it has done so before.
+    pub(crate) async fn show(&self, ready: &Ready, bounds: &Bounds) -> Showing {
         let Some(canary) = ready.chosen.tool.declaration().canary.clone() else {
             return Showing::Undecided { why: "it has no self-test".to_owned() };
         };
-        if memory == Memory::Used && self.mark(ready).exists() {
-            return Showing::Passed;
-        }
         let showing = self.try_both(ready, &canary, bounds).await;
         if showing == Showing::Passed {
             self.remember(ready).unwrap_or_else(|error| {

@@ -1,7 +1,7 @@
 //! All tools, within the slots: first those that have to show themselves, then the app.
 
 use super::{
-    canary::{Bench, Memory, Showing},
+    canary::{Bench, Showing},
     journal::Journal,
     prepare::Ready,
     tool::{Bounds, Job, ToolResult},
@@ -66,7 +66,7 @@ impl Engine<'_> {
     ) -> (Vec<Job>, Vec<ToolResult>, Option<CancelReason>) {
         let due: Vec<Ready> =
             jobs.iter().map(|job| &job.ready).filter(|r| self.bench.is_due(r)).cloned().collect();
-        let (showings, stopped) = self.showings(due, Memory::Used).await;
+        let (showings, stopped) = self.showings(due).await;
         let mut failed: HashMap<String, String> = HashMap::new();
         for (ready, showing) in showings {
             if let Showing::Failed { why } = showing {
@@ -87,7 +87,6 @@ impl Engine<'_> {
     pub(crate) async fn showings(
         &self,
         due: Vec<Ready>,
-        memory: Memory,
     ) -> (Vec<(Ready, Showing)>, Option<CancelReason>) {
         let works = due.iter().enumerate().map(|(id, ready)| self.work(id, ready, 0)).collect();
         let mut showings = Vec::new();
@@ -96,7 +95,7 @@ impl Engine<'_> {
             self.phase(&ready, ToolPhase::Checking);
             // From its own start: who waits behind slow ones must not be called slow.
             let deadline = Instant::now() + SHOWING_TIME_MAX;
-            async move { bench.show(&ready, &Bounds { deadline, cancel }, memory).await }
+            async move { bench.show(&ready, &Bounds { deadline, cancel }).await }
         };
         let settle = |id: usize, result: Result<Showing, Lost>| {
             let showing = result.unwrap_or_else(|lost| match lost {

@@ -12,10 +12,8 @@ use crate::{
 use assay_model::{Report, ToolStatus};
 use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
 use assay_rules::{Durations, Estimate};
-use assay_store::{
-    DurationsFile, MANIFEST_VERSION, RunLog, StoreError, TaskFolder, TaskInfo, make_task_id,
-};
-use assay_term::{Progress, WrittenReport, summary};
+use assay_store::{DurationsFile, RunLog, StoreError, TaskFolder, TaskInfo, make_task_id};
+use assay_term::{WrittenReport, summary};
 use std::{
     io,
     path::Path,
@@ -31,15 +29,9 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
     let setup = Setup::of(analyze, global)?;
     let provisioner = session::provisioner(setup.config.offline)?;
     let durations = DurationsFile::at(provisioner.settings().cache.join("durations.json"));
-    let info = TaskInfo {
-        manifest_version: MANIFEST_VERSION.to_owned(),
-        assay: env!("CARGO_PKG_VERSION").to_owned(),
-        task: make_task_id(jiff::Timestamp::now())?,
-        app: setup.app.clone(),
-        path: setup.path.display().to_string(),
-        started: jiff::Timestamp::now(),
-        pid: std::process::id(),
-    };
+    let now = jiff::Timestamp::now();
+    let info = TaskInfo::new(env!("CARGO_PKG_VERSION"), make_task_id(now)?, setup.app.clone(), now)
+        .at(setup.path.display().to_string());
     let (folder, log) = super::results_root()?.create(&info, setup.config.output.as_deref())?;
     if let Some(why) = &folder.place().fell_back {
         session.note(&format!(
@@ -86,9 +78,7 @@ fn journal(log: &SharedLog, session: &Session) -> Journal {
             is_broken = true;
         }
     };
-    let progress =
-        Progress::new(session.progress_mode(), session.diagnostics(), Box::new(io::stderr()));
-    Journal::new(Box::new(append), progress)
+    Journal::new(Box::new(append), session.progress())
 }
 
 /// Writes everything, says what there is to say, and judges.
@@ -143,11 +133,7 @@ fn keep(finished: &Finished, folder: &TaskFolder) -> Result<(), StoreError> {
 
 /// Shows the summary: on standard output, unless a machine reads that.
 fn show(report: &Report, dir: &Path, outputs: &Outputs, session: &Session) -> Result<(), Failure> {
-    let mut written = vec![
-        written_report("html", &dir.join("report.html")),
-        written_report("json", &dir.join("report.json")),
-        written_report("sarif", &dir.join("sarif/consolidated.sarif.json")),
-    ];
+    let mut written = written_reports(dir);
     written.extend(outputs.files.iter().map(|(format, path)| written_report(format.name(), path)));
     let to_stdout = outputs.stdout.is_none();
     let style = if to_stdout { session.style() } else { session.diagnostics() };
@@ -160,6 +146,16 @@ fn show(report: &Report, dir: &Path, outputs: &Outputs, session: &Session) -> Re
         }
         (false, true) => Ok(()),
     }
+}
+
+/// The reports that every finished task folder holds, for the end of a summary.
+pub(crate) fn written_reports(dir: &Path) -> Vec<WrittenReport> {
+    let files = [
+        ("html", "report.html"),
+        ("json", "report.json"),
+        ("sarif", "sarif/consolidated.sarif.json"),
+    ];
+    files.into_iter().map(|(what, name)| written_report(what, &dir.join(name))).collect()
 }
 
 fn written_report(what: &str, path: &Path) -> WrittenReport {

@@ -26,7 +26,7 @@ fn show(loaded: &Loaded, as_json: bool) -> Outcome {
             .iter()
             .map(|(key, value, origin)| json!({"key": key, "value": value, "origin": origin}))
             .collect();
-        session::print(&(serde_json::to_string_pretty(&values).unwrap_or_default() + "\n"))?;
+        session::print_json(&values)?;
         return Ok(Exit::Done);
     }
     let cells: Vec<Vec<String>> =

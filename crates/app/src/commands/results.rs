@@ -9,7 +9,7 @@ use crate::{
 };
 use assay_model::{Severity, SourcePath, SourceText};
 use assay_store::{Entry, Listing, PrunePlan, Pruning, find, list, prune};
-use assay_term::{WrittenReport, summary, table};
+use assay_term::{summary, table};
 use serde_json::json;
 use std::{io, sync::Arc};
 
@@ -62,8 +62,7 @@ pub(crate) fn tasks(tasks: &Tasks, session: &Session) -> Outcome {
 fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
     if as_json {
         let entries: Vec<_> = listing.entries.iter().map(entry_json).collect();
-        let text = serde_json::to_string_pretty(&entries).unwrap_or_default();
-        session::print(&(text + "\n"))?;
+        session::print_json(&entries)?;
     } else if listing.entries.is_empty() && listing.unreadable.is_empty() {
         session::print("no results yet; run `assay analyze PATH`\n")?;
     } else {
@@ -103,15 +102,10 @@ fn entry_row(entry: &Entry) -> Vec<String> {
 fn show(entry: &Entry, as_json: bool, session: &Session) -> Outcome {
     let report = entry.load_report()?;
     if as_json {
-        let text = serde_json::to_string_pretty(&report).unwrap_or_default();
-        session::print(&(text + "\n"))?;
+        session::print_json(&report)?;
         return Ok(Exit::Done);
     }
-    let written = ["report.html", "report.json", "sarif/consolidated.sarif.json"].map(|name| {
-        let what = name.rsplit('.').find(|part| *part != "json").unwrap_or("json");
-        let what = if name == "report.json" { "json" } else { what };
-        WrittenReport { what: what.to_owned(), path: entry.path.join(name).display().to_string() }
-    });
+    let written = super::analyze::written_reports(&entry.path);
     session::print(&summary(&report, &written, &session.style(), assay_term::stdout_width()))?;
     Ok(Exit::Done)
 }

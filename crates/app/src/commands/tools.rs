@@ -1,7 +1,7 @@
 //! `assay tools`: what there is, what is installed, what works.
 
 use crate::{
-    analysis::{Bench, Engine, Journal, Limits, Memory, Ready, Showing, Woken, Workplace, prepare},
+    analysis::{Bench, Engine, Journal, Limits, Ready, Showing, Woken, Workplace, prepare},
     cli::{Global, Tools as Command},
     exit::Exit,
     failure::{Failure, Outcome},
@@ -12,10 +12,10 @@ use crate::{
 };
 use assay_model::{Digest, Profile, ToolRun, ToolStatus};
 use assay_rules::Durations;
-use assay_term::{Progress, table};
+use assay_term::table;
 use assay_tools::{Catalogue, Optional, Selection, select};
 use serde_json::json;
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// What became of the tools of one command.
 struct Installed {
@@ -89,9 +89,7 @@ fn chosen(
 }
 
 fn journal(session: &Session) -> Arc<Journal> {
-    let progress =
-        Progress::new(session.progress_mode(), session.diagnostics(), Box::new(io::stderr()));
-    Arc::new(Journal::new(Box::new(|_| {}), progress))
+    Arc::new(Journal::new(Box::new(|_| {}), session.progress()))
 }
 
 /// Brings tools here, with progress.
@@ -134,7 +132,7 @@ fn list(catalogue: &Catalogue, as_json: bool) -> Outcome {
     lines.sort_by(|a, b| a.chosen.tool.id().cmp(b.chosen.tool.id()));
     if as_json {
         let tools: Vec<_> = lines.iter().map(line_json).collect();
-        session::print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"))?;
+        session::print_json(&tools)?;
     } else {
         let rows: Vec<Vec<String>> = lines.iter().map(line_row).collect();
         let headers = ["tool", "version", "looks for", "profile", "state"];
@@ -239,7 +237,7 @@ async fn show_all(
         workplace: &workplace,
         interrupt,
     };
-    match engine.showings(installed.ready, Memory::Ignored).await {
+    match engine.showings(installed.ready).await {
         (_, Some(reason)) => Err(Failure::stopped(Some(reason))),
         (showings, None) => Ok((showings, installed.not_run)),
     }
@@ -263,7 +261,7 @@ fn print_checked(rows: Vec<Row>, as_json: bool) -> Result<(), Failure> {
                 json!({"tool": tool, "version": version, "state": state, "why": why})
             })
             .collect();
-        return session::print(&(serde_json::to_string_pretty(&tools).unwrap_or_default() + "\n"));
+        return session::print_json(&tools);
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let headers = ["tool", "version", "state", "why"];

@@ -1,7 +1,7 @@
 //! Bars and the timeline: numbers become lengths in percent. The template draws them as SVG that
 //! fits any width, and sets the words as text that can be read, selected and spoken.
 
-use super::words::{counted, duration, grouped, look, status};
+use super::words::{counted, duration, grouped, look};
 use crate::shown_line;
 use assay_model::{Finding, Report, Severity, ToolRun, ToolStatus};
 use std::collections::BTreeMap;
@@ -160,7 +160,7 @@ pub(super) fn timeline(report: &Report) -> Timeline {
 }
 
 fn lane(run: &ToolRun, whole: u64) -> Lane {
-    let words = status(run.status);
+    let words = run.status.in_words();
     let took = duration(run.usage.wall_ms);
     let bar = run.started_ms.map(|start| {
         (

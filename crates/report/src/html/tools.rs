@@ -1,6 +1,6 @@
 //! What ran, and what did not.
 
-use super::words::{duration, grouped, look, mebibytes, status};
+use super::words::{duration, grouped, look, mebibytes};
 use crate::{shown, shown_line};
 use assay_model::{Report, ToolRun};
 use std::borrow::Cow;
@@ -52,7 +52,7 @@ pub(super) fn gaps(report: &Report, need: Need) -> Vec<Gap> {
         .filter(|run| !run.status.did_its_work() && run.required == required)
         .map(|run| Gap {
             tool: run.tool.to_string(),
-            status: status(run.status),
+            status: run.status.in_words(),
             reason: reason(run),
             mend: run.mend.as_deref().map(|mend| shown_line(mend).into_owned()),
         })
@@ -86,7 +86,7 @@ fn row(run: &ToolRun) -> ToolRow<'_> {
     ToolRow {
         name: run.tool.as_str(),
         look: look(run),
-        status: status(run.status),
+        status: run.status.in_words(),
         clean: run.clean,
         optional: !run.required,
         version: run.version.as_deref().map_or("–".into(), shown_line),

@@ -35,20 +35,6 @@ pub(super) fn mebibytes(kib: u64) -> String {
     format!("{} MiB", grouped(kib.div_ceil(1024)))
 }
 
-/// Says a status in words.
-pub(super) const fn status(status: ToolStatus) -> &'static str {
-    match status {
-        ToolStatus::Ok => "ok",
-        ToolStatus::NoInputs => "no inputs",
-        ToolStatus::Unavailable => "unavailable",
-        ToolStatus::Failed => "failed",
-        ToolStatus::TimedOut => "timed out",
-        ToolStatus::Cancelled => "cancelled",
-        ToolStatus::OutputInvalid => "output invalid",
-        ToolStatus::Untrusted => "untrusted",
-    }
-}
-
 /// Returns the look of a tool's part: how its mark and its bar are painted.
 pub(super) const fn look(run: &ToolRun) -> &'static str {
     match run.status {

@@ -1,6 +1,6 @@
 //! A line per event worth telling, for logs and pipes.
 
-use super::{cancel_words, outcome_words, phase_word, result_words, status_words};
+use super::{cancel_words, outcome_words, phase_word, result_words};
 use crate::{
     layout::{counted, duration},
     sanitise,
@@ -85,7 +85,7 @@ fn ended(run: &ToolRun) -> String {
         Some(_) => format!(" ({})", duration(run.usage.wall_ms)),
         None => String::new(),
     };
-    format!("{}: {}{comma}{result}{took}", run.tool, status_words(run.status))
+    format!("{}: {}{comma}{result}{took}", run.tool, run.status.in_words())
 }
 
 fn heartbeat(view: &RunView, now_ms: u64) -> String {

@@ -3,7 +3,6 @@
 use super::Page;
 use crate::{
     layout::{counted, wrap},
-    progress::status_words,
     sanitise,
     style::{Role, Sign},
 };
@@ -59,7 +58,7 @@ fn one(page: &mut Page<'_>, run: &ToolRun, names: usize) {
         (None, Some(end)) => sanitise(&end.to_string()).into_owned(),
         (None, None) => String::new(),
     };
-    let status = status_words(run.status);
+    let status = run.status.in_words();
     let colon = if why.is_empty() { "" } else { ":" };
     let lines = wrap(&format!("{status}{colon} {why}"), page.width.saturating_sub(indent));
     for (index, line) in lines.iter().enumerate() {
