@@ -1,5 +1,6 @@
 //! Copies of files of the app, made for a tool that must not see the rest.
 
+use super::files::open_regular;
 use assay_tools::{Call, Staging};
 use camino::Utf8Path;
 use std::{
@@ -31,12 +32,8 @@ fn read(staging: &Staging) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn read_file(path: &Utf8Path) -> io::Result<Vec<u8>> {
-    // A link in the app may lead anywhere.
-    if !fs::symlink_metadata(path)?.is_file() {
-        return Err(io::Error::other(format!("`{path}` is no regular file")));
-    }
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(COPY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    open_regular(path.as_std_path())?.take(COPY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > COPY_BYTES_MAX {
         return Err(io::Error::other(format!("`{path}` is larger than {COPY_BYTES_MAX} bytes")));
     }

@@ -61,8 +61,11 @@ impl Workplace {
         };
         sweep(&std::env::temp_dir());
         let guard = tempfile::Builder::new().prefix(PREFIX).tempdir().map_err(failed)?;
-        let lock = File::create(guard.path().join(LOCK)).map_err(failed)?;
+        // Held before it has its name: a sweep in between would take the folder for a dead one's.
+        let unnamed = guard.path().join("lock.new");
+        let lock = File::create(&unnamed).map_err(failed)?;
         lock.lock().map_err(failed)?;
+        fs::rename(&unnamed, guard.path().join(LOCK)).map_err(failed)?;
         let path = guard.path().canonicalize().map_err(failed)?;
         let root = Utf8PathBuf::from_path_buf(path).map_err(|path| {
             Failure::usage(format!(
