@@ -11,7 +11,7 @@ use crate::{
     stream::{self, Above, Copied, CopyEnd, Stream},
     sys::{self, Cost, Leader, Stop},
 };
-use assay_model::{ToolEnd, Usage};
+use assay_model::{Limit, ToolEnd, Usage};
 use std::{
     env,
     ffi::{OsStr, OsString},
@@ -212,11 +212,11 @@ impl Tool {
 }
 
 fn end_of(why: Why, reaped: io::Result<ExitStatus>, job: &Job) -> ToolEnd {
-    let limit_bytes = job.limits.stdout_bytes_max;
+    let most = job.limits.stdout_bytes_max;
     match (why, reaped) {
         (Why::TimedOut, _) => ToolEnd::TimedOut,
         (Why::Cancelled, _) => ToolEnd::Cancelled,
-        (Why::OutputLimit, _) => ToolEnd::OutputLimit { limit_bytes },
+        (Why::OutputLimit, _) => ToolEnd::LimitReached { limit: Limit::Output, most },
         (Why::Unwritten(error), _) => {
             ToolEnd::Lost { why: format!("its output could not be written: {error}") }
         }
@@ -255,7 +255,8 @@ fn ended(
 /// samples, and is 0, unknown, where it was too quick for one.
 fn usage(cost: Cost, sampled_kib: u64, own_kib: u64) -> Usage {
     let peak_kib = if cost.peak_kib > own_kib { cost.peak_kib } else { sampled_kib };
-    Usage { wall_ms: 0, user_ms: millis(cost.user), system_ms: millis(cost.system), peak_kib }
+    let (user_ms, system_ms) = (millis(cost.user), millis(cost.system));
+    Usage { user_ms, system_ms, peak_kib, ..Usage::default() }
 }
 
 async fn spawn(job: &Job) -> Result<Child, String> {

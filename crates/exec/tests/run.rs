@@ -5,7 +5,7 @@
 mod common;
 
 use assay_exec::{Limits, run};
-use assay_model::ToolEnd;
+use assay_model::{Limit, ToolEnd};
 use common::{Bench, LONG};
 use std::{fs, os::unix::fs::PermissionsExt, time::Duration};
 use testkit::{children_of, is_zombie, wait_until};
@@ -92,7 +92,7 @@ async fn more_output_than_allowed_ends_the_tool() {
     let mut job = bench.job("stdout-mib=64 hang");
     job.limits = Limits { stdout_bytes_max: 3 << 20, ..Limits::default() };
     let ended = run(job, CancellationToken::new()).await;
-    assert_eq!(ended.end, ToolEnd::OutputLimit { limit_bytes: 3 << 20 });
+    assert_eq!(ended.end, ToolEnd::LimitReached { limit: Limit::Output, most: 3 << 20 });
     assert_eq!(fs::metadata(bench.path("stdout")).unwrap().len(), 3 << 20);
     bench.all_are_gone(1);
 }

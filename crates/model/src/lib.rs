@@ -33,4 +33,4 @@ pub use report::{
     AnalysisOutcome, AppInfo, Counts, Environment, GitInfo, IgnoreUse, LanguageInfo,
     REPORT_VERSION, Report, SelectionInfo, SkipCause, Skipped, SourceInfo, Verdict,
 };
-pub use status::{ToolEnd, ToolRun, ToolStatus, Usage};
+pub use status::{Limit, ToolEnd, ToolRun, ToolStatus, Usage};

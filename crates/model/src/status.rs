@@ -43,9 +43,11 @@ pub enum ToolEnd {
     TimedOut,
     /// It was stopped because the analysis was.
     Cancelled,
-    /// It wrote more than it may, and was stopped.
-    OutputLimit {
-        limit_bytes: u64,
+    /// It took more of something than it may, and was stopped.
+    LimitReached {
+        limit: Limit,
+        /// The most that it may, in the unit of `limit`.
+        most: u64,
     },
     /// It never ran.
     NotStarted {
@@ -57,14 +59,39 @@ pub enum ToolEnd {
     },
 }
 
-/// What a run cost.
+/// What a tool may take only so much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// Bytes on its standard output.
+    Output,
+    /// Bytes in any one file.
+    FileSize,
+    /// Bytes in its private folders together.
+    Disk,
+    /// Bytes of memory of all its processes together.
+    Memory,
+    /// Processes and threads at a time.
+    Processes,
+    /// Seconds of processor time of all its processes together.
+    Cpu,
+}
+
+/// What a run cost; of several, the sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Usage {
     pub wall_ms: u64,
     pub user_ms: u64,
     pub system_ms: u64,
-    /// The largest resident set of any one process, in KiB.
+    /// The largest resident set of the whole tree of processes, in KiB; of its largest process,
+    /// where the tree could not be sampled. 0 where neither is known.
     pub peak_kib: u64,
+    /// Bytes that it read through system calls, from pipes too, where the kernel counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_bytes: Option<u64>,
+    /// Bytes that it wrote through system calls, into pipes too, where the kernel counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written_bytes: Option<u64>,
 }
 
 /// One tool's part in an analysis, as the report tells it.
@@ -104,6 +131,10 @@ pub struct ToolRun {
     /// Milliseconds from the start of the analysis to the start of the first process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub started_ms: Option<u64>,
+    /// Milliseconds from the ask to stop until its last process was gone, where it was cancelled or
+    /// timed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_ms: Option<u64>,
     /// The last lines of its standard error, where they help to understand the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stderr_tail: Option<String>,
@@ -191,6 +222,55 @@ impl FromStr for ToolStatus {
     }
 }
 
+// === impl Limit ===
+
+impl Limit {
+    pub const ALL: &'static [Self] =
+        &[Self::Output, Self::FileSize, Self::Disk, Self::Memory, Self::Processes, Self::Cpu];
+
+    /// Says that the limit was reached, after "it".
+    fn reached(self, most: u64) -> String {
+        match self {
+            Self::Output => format!("wrote more output than it may ({})", mebibytes(most)),
+            Self::FileSize => format!("wrote a larger file than it may ({})", mebibytes(most)),
+            Self::Disk => format!("wrote more to disk than it may ({})", mebibytes(most)),
+            Self::Memory => {
+                format!("ran out of memory: it used more than it may ({})", mebibytes(most))
+            }
+            Self::Processes => format!("started more processes than it may ({most})"),
+            Self::Cpu => format!("used more processor time than it may ({most} s)"),
+        }
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    match bytes >> 20 {
+        0 => format!("{bytes} bytes"),
+        whole => format!("{whole} MiB"),
+    }
+}
+
+// === impl Usage ===
+
+impl std::ops::AddAssign for Usage {
+    /// Adds a run that came after: times and bytes add up, of the peaks the higher one stays.
+    fn add_assign(&mut self, next: Self) {
+        self.wall_ms += next.wall_ms;
+        self.user_ms += next.user_ms;
+        self.system_ms += next.system_ms;
+        self.peak_kib = self.peak_kib.max(next.peak_kib);
+        self.read_bytes = sum(self.read_bytes, next.read_bytes);
+        self.written_bytes = sum(self.written_bytes, next.written_bytes);
+    }
+}
+
+fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (None, None) => None,
+        (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+    }
+}
+
 // === impl ToolRun ===
 
 impl ToolRun {
@@ -212,6 +292,7 @@ impl ToolRun {
             end: None,
             usage: Usage::default(),
             started_ms: None,
+            cancel_ms: None,
             stderr_tail: None,
             notes: Vec::new(),
             artifacts: Vec::new(),
@@ -232,9 +313,7 @@ impl fmt::Display for ToolEnd {
             Self::Signalled { signal } => write!(f, "was ended by signal {signal}"),
             Self::TimedOut => f.write_str("did not end in time"),
             Self::Cancelled => f.write_str("was cancelled"),
-            Self::OutputLimit { limit_bytes } => {
-                write!(f, "wrote more than {} MiB", limit_bytes >> 20)
-            }
+            Self::LimitReached { limit, most } => f.write_str(&limit.reached(*most)),
             Self::NotStarted { why } => write!(f, "could not be started: {why}"),
             Self::Lost { why } => write!(f, "was lost: {why}"),
         }
@@ -251,6 +330,32 @@ mod tests {
             assert_eq!(serde_json::to_value(status).unwrap(), status.as_str());
             assert_eq!(status.as_str().parse::<ToolStatus>().unwrap(), *status);
         }
+    }
+
+    #[test]
+    fn a_reached_limit_says_which_and_how_much_and_is_read_back() {
+        let said = |limit, most| ToolEnd::LimitReached { limit, most }.to_string();
+        assert_eq!(
+            said(Limit::Memory, 2 << 30),
+            "ran out of memory: it used more than it may (2048 MiB)"
+        );
+        assert_eq!(said(Limit::Output, 512 << 20), "wrote more output than it may (512 MiB)");
+        assert_eq!(said(Limit::Disk, 7), "wrote more to disk than it may (7 bytes)");
+        assert_eq!(said(Limit::Cpu, 60), "used more processor time than it may (60 s)");
+        for &limit in Limit::ALL {
+            let end = ToolEnd::LimitReached { limit, most: 3 };
+            let json = serde_json::to_string(&end).unwrap();
+            assert_eq!(serde_json::from_str::<ToolEnd>(&json).unwrap(), end, "{json}");
+        }
+    }
+
+    #[test]
+    fn the_cost_of_two_runs_adds_up_and_their_peak_does_not() {
+        let first = Usage { wall_ms: 5, peak_kib: 100, read_bytes: Some(7), ..Usage::default() };
+        let mut both = Usage { wall_ms: 3, user_ms: 2, peak_kib: 40, ..Usage::default() };
+        both += first;
+        let expected = Usage { wall_ms: 8, user_ms: 2, peak_kib: 100, ..first };
+        assert_eq!(both, expected);
     }
 
     #[test]

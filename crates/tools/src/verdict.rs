@@ -189,7 +189,7 @@ fn judge(tool: &Tool, call: &CallResult) -> Judged {
     let end = call.end.to_string();
     match &call.end {
         ToolEnd::Exited { code } => judge_exit(tool, *code, call),
-        ToolEnd::Signalled { .. } | ToolEnd::OutputLimit { .. } | ToolEnd::Lost { .. } => {
+        ToolEnd::Signalled { .. } | ToolEnd::LimitReached { .. } | ToolEnd::Lost { .. } => {
             Judged::because(ToolStatus::Failed, with_tail(&format!("it {end}"), &call.stderr_tail))
         }
         ToolEnd::TimedOut => {

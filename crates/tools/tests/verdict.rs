@@ -4,7 +4,7 @@
 
 mod common;
 
-use assay_model::{SourcePath, ToolEnd, ToolStatus};
+use assay_model::{Limit, SourcePath, ToolEnd, ToolStatus};
 use assay_tools::{CallResult, OutputError, Reading, verdict};
 use common::{own, sarif};
 use proptest::prelude::*;
@@ -161,7 +161,7 @@ fn any_end() -> impl Strategy<Value = ToolEnd> {
         (1i32..32).prop_map(|signal| ToolEnd::Signalled { signal }),
         Just(ToolEnd::TimedOut),
         Just(ToolEnd::Cancelled),
-        Just(ToolEnd::OutputLimit { limit_bytes: 1 }),
+        prop::sample::select(Limit::ALL).prop_map(|limit| ToolEnd::LimitReached { limit, most: 1 }),
         Just(ToolEnd::NotStarted { why: "gone".to_owned() }),
         Just(ToolEnd::Lost { why: "gone".to_owned() }),
     ]

@@ -7,7 +7,7 @@ use super::{
     tool::Files,
 };
 use assay_exec::{Ended, Limits, Network, clean_environment};
-use assay_model::{EventKind, Observation, ToolEnd, ToolId, Usage};
+use assay_model::{EventKind, Limit, Observation, ToolEnd, ToolId, Usage};
 use assay_provision::Installation;
 use assay_tools::{Call, OutputError, OutputSource, Places, ReadContext, Reading, Tool};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -94,7 +94,7 @@ impl Reader {
         let mut observations = Vec::new();
         let reading = match ended.end {
             // Half a report is no report, and what is there would take minutes to read.
-            ToolEnd::OutputLimit { .. } => {
+            ToolEnd::LimitReached { limit: Limit::Output, .. } => {
                 cut(&self.stdout, CUT_LOG_BYTES);
                 Err(OutputError::Truncated { at: ended.stdout_bytes })
             }

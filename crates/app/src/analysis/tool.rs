@@ -294,10 +294,7 @@ impl Done {
     }
 
     fn take(&mut self, call: CallEnd) {
-        self.usage.wall_ms += call.usage.wall_ms;
-        self.usage.user_ms += call.usage.user_ms;
-        self.usage.system_ms += call.usage.system_ms;
-        self.usage.peak_kib = self.usage.peak_kib.max(call.usage.peak_kib);
+        self.usage += call.usage;
         // Half a report may hold half a finding; a whole one counts, however the tool ended.
         if call.reading.is_ok() {
             self.observations.extend(call.observations);

@@ -175,7 +175,7 @@ fn a_tool_that_is_killed_failed() {
 fn a_flood_does_not_fill_the_disk_or_the_memory() {
     // More than any tool may write; the tool is stopped, and said to be.
     let mut cases = Cases::new();
-    cases.add(Fake::new(["stdout-mib=3000", "exit=0"]), "failed", "wrote more than");
+    cases.add(Fake::new(["stdout-mib=3000", "exit=0"]), "failed", "wrote more output than");
     cases.add(Fake::new(["long-lines=40", "exit=0"]), "output_invalid", "");
     cases.check();
     // Complaints are no report: they are cut, and the report still counts.

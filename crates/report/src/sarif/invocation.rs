@@ -74,7 +74,7 @@ impl<'a> Invocation<'a> {
             Some(
                 ToolEnd::TimedOut
                 | ToolEnd::Cancelled
-                | ToolEnd::OutputLimit { .. }
+                | ToolEnd::LimitReached { .. }
                 | ToolEnd::Lost { .. },
             )
             | None => {}

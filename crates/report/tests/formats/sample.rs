@@ -139,7 +139,13 @@ pub(crate) fn ran(name: &str, observations: u64) -> ToolRun {
         observations,
         clean: observations == 0,
         end: Some(ToolEnd::Exited { code: i32::from(observations > 0) }),
-        usage: Usage { wall_ms: 1500, user_ms: 900, system_ms: 100, peak_kib: 64_000 },
+        usage: Usage {
+            wall_ms: 1500,
+            user_ms: 900,
+            system_ms: 100,
+            peak_kib: 64_000,
+            ..Usage::default()
+        },
         started_ms: Some(250),
         commands: vec![format!("{name} --json {{project}}")],
         ..ToolRun::not_run(tool(name), ToolStatus::Ok, true)

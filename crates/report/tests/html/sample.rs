@@ -158,6 +158,8 @@ fn ran(name: &str, [start, wall, observations]: [u64; 3]) -> ToolRun {
             user_ms: wall * 9 / 10,
             system_ms: wall / 20,
             peak_kib: 40_000 + wall * 30,
+            read_bytes: Some(wall * 4_000),
+            written_bytes: Some(wall * 90),
         },
         started_ms: Some(start),
         ..ToolRun::not_run(tool(name), ToolStatus::Ok, true)
