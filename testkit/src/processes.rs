@@ -44,6 +44,19 @@ pub fn children_of(parent: u32) -> Vec<u32> {
         .collect()
 }
 
+/// Every living process that was started with `mark` (`NAME=VALUE`) in its environment. Finds what
+/// has left its parent, its group and its session, also from outside its namespaces.
+pub fn marked(mark: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()) && lives(*pid)
+        })
+        .collect()
+}
+
 /// How many descriptors this process holds.
 pub fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)

@@ -14,6 +14,13 @@ pub fn fake_tool() -> PathBuf {
     FOUND.get_or_init(|| program("fake-tool")).clone()
 }
 
+/// The shim alone, for crates that start programs but are not the binary.
+pub fn shim() -> PathBuf {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    let exec = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/exec/src");
+    FOUND.get_or_init(|| built("assay-exec", "assay-shim", &exec)).clone()
+}
+
 /// One of testkit's programs, built if it is missing or older than its source.
 ///
 /// `cargo test -p other-crate` builds testkit's library but not its programs.
@@ -22,33 +29,36 @@ pub fn fake_tool() -> PathBuf {
 ///
 /// If it cannot be built.
 pub fn program(name: &str) -> PathBuf {
+    built("testkit", name, &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))
+}
+
+fn built(package: &str, name: &str, source: &Path) -> PathBuf {
     let test = env::current_exe().expect("a running test has a path");
     let profile = test
         .ancestors()
         .find(|folder| folder.join("deps").is_dir())
         .expect("cargo puts tests into `deps` of the profile's folder");
     let found = profile.join(name);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    if changed(&found) < newest(&source) {
-        build(name, profile);
+    if changed(&found) < newest(source) {
+        build(package, name, profile);
     }
     found
 }
 
-fn build(name: &str, profile: &Path) {
+fn build(package: &str, name: &str, profile: &Path) {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let folder = profile.file_name().and_then(|name| name.to_str()).unwrap_or("debug");
     let profile_name = if folder == "debug" { "dev" } else { folder };
     let target = profile.parent().expect("a profile's folder lies in the target folder");
     let built = Command::new(cargo)
-        .args(["build", "--quiet", "--package", "testkit", "--bin", name, "--profile"])
+        .args(["build", "--quiet", "--package", package, "--bin", name, "--profile"])
         .arg(profile_name)
         .arg("--target-dir")
         .arg(target)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .expect("cargo can be started");
-    assert!(built.success(), "testkit's `{name}` does not build");
+    assert!(built.success(), "`{name}` of `{package}` does not build");
     // Cargo leaves the file's time alone if nothing had to be done.
     let program = profile.join(name);
     if let Ok(file) = fs::File::open(&program) {

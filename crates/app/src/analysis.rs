@@ -100,7 +100,8 @@ pub(crate) async fn run(
     for warning in &request.setup.warnings {
         journal.warn(warning);
     }
-    let workplace = Arc::new(Workplace::new()?);
+    let cage = crate::cage::of(request.setup.config.sandbox).await?;
+    let workplace = Arc::new(Workplace::new(cage)?);
     let snapshot = Arc::new(copy(&request.setup, &workplace, interrupt).await?);
     let info = snapshot.info();
     journal.tell(EventKind::SourceRead {
@@ -287,6 +288,7 @@ impl Analysis<'_> {
             started: self.started,
             duration_ms: self.journal.elapsed_ms(),
             warnings: self.journal.warnings(),
+            isolation: self.workplace.cage().describe(),
         };
         source.report(std::mem::take(&mut self.results), outcome)
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod analysis; // one analysis from its request to its report
+mod cage; // what holds tools, and what they see
 mod cli; // the command line, as typed
 mod commands; // what each command does
 mod exit; // how the program ends
@@ -19,6 +20,10 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // Before anything else: the shim forks, and that is safe with a single thread only.
+    if std::env::args_os().nth(1).is_some_and(|word| word == assay_exec::SHIM_WORD) {
+        return assay_exec::shim_main();
+    }
     let matches = match cli::Cli::command().try_get_matches() {
         Ok(matches) => matches,
         Err(error) => return usage(&error),

@@ -69,14 +69,13 @@ impl Setup {
 
     fn checked(loaded: Loaded, target: Target, catalogue: &Catalogue) -> Result<Self, Failure> {
         let config = loaded.config;
-        if config.sandbox == Sandbox::Strict {
-            return Err(Failure::usage("this version has no sandbox to be strict about").hint(
-                "use `--sandbox auto`: tools run as process groups with a clean environment",
-            ));
-        }
         let mut warnings = Vec::new();
         if config.sandbox == Sandbox::Off {
-            warnings.push("the sandbox is off: tools run as ordinary child processes".to_owned());
+            warnings.push(
+                "the sandbox is off: tools may read your files, use the network and run what the \
+                 app makes them run"
+                    .to_owned(),
+            );
         }
         let chosen = chosen(&config, catalogue, &mut warnings)?;
         let (ignores, severities) = rules(&config)?;

@@ -1,16 +1,20 @@
 //! How a tool runs: the only crate that starts processes.
 //!
-//! One way in: a [`Job`] is [`run`] and becomes an [`Ended`]. How the process is held (today a
-//! process group; later the shim, namespaces and cgroups) is known in here and nowhere else.
+//! One way in: a [`Job`] is [`run`] inside a [`Cage`] and becomes an [`Ended`]. How the processes
+//! are held (shim, namespaces, control groups, Landlock, seccomp) is known in here and nowhere else.
 
+mod cage; // the layers in force on this machine
 mod environment; // the variables that a tool may see
-mod isolation; // what is in force on this machine, in words
+mod group; // control groups
 mod job; // what is run, and what became of it
+mod order; // what supervisor and shim say to each other
 mod run; // watches one tool from its start to the last of its processes
+mod shim; // the program between us and every tool
 mod stream; // one pipe, copied to disk within its limit
 mod sys; // the operating system; the only `unsafe` of the workspace
 
+pub use cage::{Cage, Layer, LayerState, Shim, is_too_wide};
 pub use environment::{Network, clean_environment};
-pub use isolation::describe_isolation;
-pub use job::{Ended, Job, Limits};
+pub use job::{Access, Ended, Job, Limits, Room, Shown};
 pub use run::run;
+pub use shim::{SHIM_WORD, shim_main};

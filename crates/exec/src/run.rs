@@ -1,55 +1,54 @@
-//! Watches one tool from its start to the last process of its group.
+//! Watches one tool from its start to the last of its processes.
 //!
-//! Keeps: the tool leads its own group; both pipes are always drained; the group is dead and its
-//! leader reaped before this returns, and soon after when it is dropped; nothing waits without
-//! a deadline.
+//! Keeps: both pipes are always drained; the tool and all that it started are gone before this
+//! returns, and soon after when it is dropped; nothing waits without a deadline.
 //!
 //! Does not: judge whether an exit code is good or bad.
 
 use crate::{
+    cage::{Cage, RUN_VARIABLE},
     job::{Ended, Job},
+    order::{Push, Stage, Tally, Word, framed, unframe},
+    shim,
     stream::{self, Above, Copied, CopyEnd, Stream},
-    sys::{self, Cost, Leader, Stop},
+    sys::{self, Handle, OwnChild},
 };
 use assay_model::{Limit, ToolEnd, Usage};
+use rustix::process::Pid;
 use std::{
-    env,
-    ffi::{OsStr, OsString},
-    fs::File,
-    io::{self, Read},
-    os::unix::process::{CommandExt, ExitStatusExt},
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
+    io,
+    os::{fd::OwnedFd, unix::process::ExitStatusExt},
+    process::{Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::{
+    net::UnixStream,
+    time::{Instant, sleep_until, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 
 /// How long a child of the tool may go on writing after the tool itself has exited.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// How long a pipe is read after the whole group was killed: only somebody who left the group can
-/// still hold it, and he may hold it for ever.
+/// How long a pipe is read after the last process is gone. Everything is in it by then.
 const LAST_READ: Duration = Duration::from_millis(500);
 
-/// How long a killed process may take to die. It can hang in the kernel (a dead network disk).
+/// How long killed processes may take to die. One can hang in the kernel (a dead network disk).
 const DEATH: Duration = Duration::from_secs(10);
 
-/// How often the leader's size is looked at.
-const SAMPLE_EVERY: Duration = Duration::from_millis(100);
-
-/// How often a start is tried again when the program's file is still open for writing: a thread
-/// that starts another process just then holds a copy of every descriptor for a moment.
-const BUSY_TRIES: u32 = 40;
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// `SIGXFSZ` and `SIGXCPU`, by which the kernel says that a limit was reached.
+const FILE_SIZE_SIGNAL: i32 = libc::SIGXFSZ;
+const CPU_SIGNAL: i32 = libc::SIGXCPU;
 
 /// One thing that the supervisor noticed.
 #[derive(Debug)]
 enum Seen {
     Cancel,
     Time,
-    Exit,
-    Sample,
+    Word(Word),
+    /// The keeper is gone, without its last word.
+    Lost,
     Stdout(CopyEnd),
     Stderr(CopyEnd),
 }
@@ -58,70 +57,114 @@ enum Seen {
 #[derive(Debug)]
 enum Why {
     Exited,
+    NotStarted(String),
     TimedOut,
     Cancelled,
-    OutputLimit,
+    Reached(Limit, u64),
     Unwritten(io::Error),
+    Lost,
 }
 
-/// A running tool. Dropping it kills its group and has it reaped.
+/// A tool with its keeper. Dropping it closes the stream to the keeper, which stops everything.
 #[derive(Debug)]
 struct Tool {
-    leader: Leader,
+    keeper: OwnChild,
+    control: UnixStream,
+    unread: Vec<u8>,
+    /// The first process of the cage, once there is one.
+    init: Option<Handle>,
     stdout: Stream,
     stderr: Stream,
-    exited: bool,
     stdout_open: bool,
     stderr_open: bool,
-    /// The largest size of the leader that was seen.
-    sampled_kib: u64,
-    /// Our own largest size when it was started.
-    own_kib: u64,
+    status: Option<ExitStatus>,
+    tally: Option<Tally>,
+    reached: Option<(Limit, u64)>,
+    failed_at: Option<Stage>,
+    keeper_is_gone: bool,
+    /// Names this run in the environment of all that belongs to it.
+    run: String,
 }
 
-/// Runs `job` to its end. Cancelled when `cancel` says so.
-pub async fn run(job: Job, cancel: CancellationToken) -> Ended {
+/// Runs `job` to its end inside `cage`. Cancelled when `cancel` says so.
+///
+/// # Cancel safety
+///
+/// Dropping the future stops everything that was started; it is gone soon after.
+pub async fn run(cage: &Cage, job: Job, cancel: CancellationToken) -> Ended {
+    run_noting(cage, job, cancel).await.0
+}
+
+/// Runs `job`, and also says where starting it failed.
+pub(crate) async fn run_noting(
+    cage: &Cage,
+    job: Job,
+    cancel: CancellationToken,
+) -> (Ended, Option<Stage>) {
     let begun = Instant::now();
     if cancel.is_cancelled() {
-        return Ended::without_process(ToolEnd::Cancelled);
+        return (Ended::without_process(ToolEnd::Cancelled), None);
     }
-    let mut tool = match Tool::start(&job).await {
+    let mut tool = match Tool::start(cage, &job).await {
         Ok(tool) => tool,
-        Err(why) => return Ended::without_process(ToolEnd::NotStarted { why }),
+        Err(why) => return (Ended::without_process(ToolEnd::NotStarted { why }), None),
     };
     let why = tool.watch(&job, &cancel).await;
+    let failed_at = tool.failed_at;
     let mut ended = tool.finish(why, &job).await;
     ended.usage.wall_ms = millis(begun.elapsed());
-    ended
+    (ended, failed_at)
 }
 
 // === impl Tool ===
 
 impl Tool {
-    async fn start(job: &Job) -> Result<Self, String> {
+    async fn start(cage: &Cage, job: &Job) -> Result<Self, String> {
         sys::keep_ended_children();
-        let stdout = stream::create(&job.stdout)?;
-        let stderr = stream::create(&job.stderr)?;
-        let own_kib = sys::own_peak_kib();
-        let mut child = spawn(job).await?;
         let lost = |error: io::Error| format!("it could not be watched: {error}");
-        let leader = Leader::watch(child.id()).map_err(lost)?;
-        let limits = job.limits;
-        let pipe = child.stdout.take().expect("`spawn` pipes standard output").into();
-        let stdout =
-            Stream::new(pipe, stdout, Above::Stop, limits.stdout_bytes_max).map_err(lost)?;
-        let pipe = child.stderr.take().expect("`spawn` pipes standard error").into();
-        let stderr =
-            Stream::new(pipe, stderr, Above::KeepEnds, limits.stderr_bytes_max).map_err(lost)?;
-        let (exited, stdout_open, stderr_open) = (false, true, true);
-        let sampled_kib = 0;
-        Ok(Self { leader, stdout, stderr, exited, stdout_open, stderr_open, sampled_kib, own_kib })
+        let run = next_run();
+        let order = framed(&cage.order(job, &run))
+            .map_err(|_| format!("the command line of `{}` is too long", job.program.display()))?;
+        let (stdout, stderr) = (stream::create(&job.stdout)?, stream::create(&job.stderr)?);
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(lost)?;
+        ours.set_nonblocking(true).map_err(lost)?;
+        let control = UnixStream::from_std(ours).map_err(lost)?;
+        let mut child = shim_command(cage, theirs)
+            .spawn()
+            .map_err(|error| format!("Assay could not start itself as a shim: {error}"))?;
+        let keeper = OwnChild::watch(child.id()).map_err(lost)?;
+        let pipe = child.stdout.take().expect("`shim_command` pipes standard output").into();
+        let stdout = Stream::new(pipe, stdout, Above::Stop, job.limits.stdout_bytes_max);
+        let pipe = child.stderr.take().expect("`shim_command` pipes standard error").into();
+        let stderr = Stream::new(pipe, stderr, Above::KeepEnds, job.limits.stderr_bytes_max);
+        let tool = Self {
+            keeper,
+            control,
+            unread: Vec::new(),
+            init: None,
+            stdout: stdout.map_err(lost)?,
+            stderr: stderr.map_err(lost)?,
+            stdout_open: true,
+            stderr_open: true,
+            status: None,
+            tally: None,
+            reached: None,
+            failed_at: None,
+            keeper_is_gone: false,
+            run,
+        };
+        // A shim that ends before it has read everything says so by its end.
+        tool.write(&order).await.ok();
+        Ok(tool)
     }
 
     /// Watches until the tool exited and its output closed, or until it must be stopped.
     async fn watch(&mut self, job: &Job, cancel: &CancellationToken) -> Why {
         let mut until = job.deadline;
-        while !self.exited || self.stdout_open || self.stderr_open {
+        loop {
+            if self.status.is_some() && !self.stdout_open && !self.stderr_open {
+                return Why::Exited;
+            }
             let seen = tokio::select! {
                 biased;
                 () = cancel.cancelled() => Seen::Cancel,
@@ -129,200 +172,229 @@ impl Tool {
                 seen = self.next() => seen,
             };
             match seen {
-                // Something that the tool started still holds its output open.
-                Seen::Cancel | Seen::Time if self.exited => return Why::Exited,
+                // Something that the tool started may still hold its output open.
+                Seen::Cancel | Seen::Time | Seen::Word(Word::Gone { .. })
+                    if self.status.is_some() =>
+                {
+                    return Why::Exited;
+                }
                 Seen::Cancel => return Why::Cancelled,
                 Seen::Time => return Why::TimedOut,
-                Seen::Stdout(CopyEnd::OverLimit) => return Why::OutputLimit,
+                Seen::Stdout(CopyEnd::OverLimit) => {
+                    return Why::Reached(Limit::Output, job.limits.stdout_bytes_max);
+                }
                 Seen::Stdout(CopyEnd::Unwritten(error))
                 | Seen::Stderr(CopyEnd::Unwritten(error)) => return Why::Unwritten(error),
-                Seen::Exit => until = until.min(Instant::now() + LINGER),
-                Seen::Sample | Seen::Stdout(_) | Seen::Stderr(_) => {}
+                Seen::Word(Word::NotStarted { why, .. }) => return Why::NotStarted(why),
+                Seen::Word(Word::Stopped { limit, most }) => return Why::Reached(limit, most),
+                Seen::Word(Word::Exited { .. }) => until = until.min(Instant::now() + LINGER),
+                Seen::Word(Word::Gone { .. }) | Seen::Lost => return Why::Lost,
+                Seen::Word(Word::Held { .. }) | Seen::Stdout(_) | Seen::Stderr(_) => {}
             }
         }
-        Why::Exited
     }
 
-    /// The next thing that the tool does, already noted down.
+    /// The next thing that happens, already noted down.
     ///
     /// # Cancel safety
     ///
-    /// Safe: waiting consumes nothing, and a copy writes what it has read before it waits.
+    /// Safe: waiting consumes nothing, what was read of a word stays in `unread`, and a copy writes
+    /// what it has read before it waits.
     async fn next(&mut self) -> Seen {
         let seen = tokio::select! {
             end = self.stdout.copy(), if self.stdout_open => Seen::Stdout(end),
             end = self.stderr.copy(), if self.stderr_open => Seen::Stderr(end),
-            () = self.leader.exited(), if !self.exited => Seen::Exit,
-            () = sleep(SAMPLE_EVERY), if !self.exited => Seen::Sample,
+            word = word(&self.control, &mut self.unread), if !self.keeper_is_gone => word,
         };
         match &seen {
             Seen::Stdout(_) => self.stdout_open = false,
             Seen::Stderr(_) => self.stderr_open = false,
-            Seen::Exit => self.exited = true,
-            Seen::Sample => {
-                let size = self.leader.peak_kib().unwrap_or(0);
-                self.sampled_kib = self.sampled_kib.max(size);
-            }
+            Seen::Lost => self.keeper_is_gone = true,
+            Seen::Word(word) => self.note(word),
             Seen::Cancel | Seen::Time => {}
         }
         seen
     }
 
-    /// Drains the pipes until the leader has exited, at most until `end`.
-    async fn until_exit(&mut self, end: Instant) {
-        while !self.exited && timeout_at(end, self.next()).await.is_ok() {}
-    }
-
-    /// Drains the pipes until both are closed, at most until `end`.
-    async fn until_closed(&mut self, end: Instant) {
-        while (self.stdout_open || self.stderr_open) && timeout_at(end, self.next()).await.is_ok() {
-        }
-    }
-
-    /// Asks, waits, forces, reads what is left, reaps.
-    async fn finish(mut self, why: Why, job: &Job) -> Ended {
-        let may_ask = matches!(why, Why::TimedOut | Why::Cancelled) && !job.grace.is_zero();
-        if !self.exited && may_ask {
-            self.leader.signal_group(Stop::Ask);
-            self.until_exit(Instant::now() + job.grace).await;
-        }
-        self.leader.signal_group(Stop::Force);
-        self.until_exit(Instant::now() + DEATH).await;
-        self.until_closed(Instant::now() + LAST_READ).await;
-        let drained = !self.stdout_open && !self.stderr_open;
-        let (sampled_kib, own_kib) = (self.sampled_kib, self.own_kib);
-        let reaped = if self.exited {
-            let (reaped, rest) = self.leader.reap();
-            let end = Instant::now() + DEATH;
-            while rest.lives() && Instant::now() < end {
-                sleep(Duration::from_millis(1)).await;
+    fn note(&mut self, word: &Word) {
+        match word {
+            Word::Held { init } => {
+                let Some(init) = Pid::from_raw(*init) else { return };
+                self.keeper.has_heir(init);
+                // One that is gone already needs no handle.
+                self.init = Handle::open(init).ok();
             }
-            reaped
-        } else {
-            drop(self.leader);
-            Err(io::Error::other("it was killed and has not died: it hangs in the kernel"))
+            Word::Exited { status } => self.status = Some(ExitStatus::from_raw(*status)),
+            Word::Gone { tally } => self.tally = Some(*tally),
+            Word::NotStarted { stage, .. } => self.failed_at = Some(*stage),
+            Word::Stopped { limit, most } => self.reached = Some((*limit, *most)),
+        }
+    }
+
+    /// Drains the pipes until `done`, at most until `end`.
+    async fn drain_until(&mut self, end: Instant, done: impl Fn(&Self) -> bool) {
+        while !done(self) && timeout_at(end, self.next()).await.is_ok() {}
+    }
+
+    async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.control.writable().await?;
+            match self.control.try_write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// One that is gone is not told.
+    fn push(&self, push: Push) {
+        self.control.try_write(&[push.byte()]).ok();
+    }
+
+    /// Asks, waits, forces, waits for the last process, reads what is left.
+    async fn finish(mut self, why: Why, job: &Job) -> Ended {
+        let asked = Instant::now();
+        let is_over = |tool: &Self| tool.tally.is_some() || tool.keeper_is_gone;
+        let may_ask = matches!(why, Why::TimedOut | Why::Cancelled) && !job.grace.is_zero();
+        if may_ask {
+            self.push(Push::Ask);
+            self.drain_until(asked + job.grace, is_over).await;
+        }
+        self.push(Push::Force);
+        self.drain_until(Instant::now() + DEATH, is_over).await;
+        let is_gone = self.tally.is_some() || self.init_ends().await;
+        if self.tally.is_none() {
+            // Whoever killed the keeper may have killed the init too; what is left is ours by now.
+            shim::sweep(&format!("{RUN_VARIABLE}={}", self.run));
+        }
+        let stopping = matches!(why, Why::TimedOut | Why::Cancelled).then(|| asked.elapsed());
+        self.drain_until(Instant::now() + LAST_READ, |tool| !tool.stdout_open && !tool.stderr_open)
+            .await;
+        let drained = !self.stdout_open && !self.stderr_open;
+        let usage = self.tally.map_or_else(Usage::default, usage);
+        let why = match (why, self.reached) {
+            // It was told after the tool had ended of it.
+            (Why::Exited, Some((limit, most))) => Why::Reached(limit, most),
+            (why, _) => why,
         };
-        let usage = reaped
-            .as_ref()
-            .map_or_else(|_| Usage::default(), |(_, cost)| usage(*cost, sampled_kib, own_kib));
-        let streams = self.stdout.finish().and_then(|out| Ok((out, self.stderr.finish()?)));
-        let end = end_of(why, reaped.map(|(status, _)| status), job);
-        ended(end, usage, streams, drained)
+        let end = if is_gone { end_of(why, self.status, job) } else { hangs() };
+        let Self { keeper, control, stdout, stderr, .. } = self;
+        // Its stream ends here, so a keeper that waits for a word waits no longer.
+        drop(control);
+        if timeout_at(Instant::now() + DEATH, keeper.exited()).await.is_ok() {
+            keeper.reap();
+        }
+        let streams = stdout.finish().and_then(|out| Ok((out, stderr.finish()?)));
+        Ended { stopping, drained, ..ended(end, usage, streams) }
+    }
+
+    /// Waits for the end of a cage whose keeper was killed: its init notices, and when that is gone
+    /// all are.
+    async fn init_ends(&mut self) -> bool {
+        let Some(init) = self.init.take() else { return self.keeper_is_gone };
+        timeout_at(Instant::now() + DEATH, init.exited()).await.is_ok()
     }
 }
 
-fn end_of(why: Why, reaped: io::Result<ExitStatus>, job: &Job) -> ToolEnd {
-    let most = job.limits.stdout_bytes_max;
-    match (why, reaped) {
+/// A name that no other run of this machine has at the same time.
+fn next_run() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The next word of the shim.
+///
+/// # Cancel safety
+///
+/// Safe: what was read stays in `unread`.
+async fn word(control: &UnixStream, unread: &mut Vec<u8>) -> Seen {
+    let mut buffer = [0; 4096];
+    loop {
+        match unframe(unread) {
+            Ok(Some(word)) => return Seen::Word(word),
+            Ok(None) => {}
+            Err(_) => return Seen::Lost,
+        }
+        if control.readable().await.is_err() {
+            return Seen::Lost;
+        }
+        match control.try_read(&mut buffer) {
+            Ok(0) => return Seen::Lost,
+            Ok(count) => unread.extend_from_slice(&buffer[..count]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return Seen::Lost,
+        }
+    }
+}
+
+/// Our own binary, as the keeper. It inherits three streams and nothing else.
+fn shim_command(cage: &Cage, control: std::os::unix::net::UnixStream) -> Command {
+    let mut command = cage.shim().command();
+    command
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(control)))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // A Ctrl-C of the terminal is for us; what becomes of the tools is ours to say.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
+}
+
+fn hangs() -> ToolEnd {
+    ToolEnd::Lost { why: "it was killed and has not died: it hangs in the kernel".to_owned() }
+}
+
+fn end_of(why: Why, status: Option<ExitStatus>, job: &Job) -> ToolEnd {
+    let reached = |limit, most| ToolEnd::LimitReached { limit, most };
+    match (why, status) {
         (Why::TimedOut, _) => ToolEnd::TimedOut,
         (Why::Cancelled, _) => ToolEnd::Cancelled,
-        (Why::OutputLimit, _) => ToolEnd::LimitReached { limit: Limit::Output, most },
+        (Why::Reached(limit, most), _) => reached(limit, most),
+        (Why::NotStarted(why), _) => ToolEnd::NotStarted { why },
         (Why::Unwritten(error), _) => {
             ToolEnd::Lost { why: format!("its output could not be written: {error}") }
         }
-        (Why::Exited, Err(error)) => ToolEnd::Lost { why: error.to_string() },
-        (Why::Exited, Ok(status)) => status.code().map_or_else(
-            || ToolEnd::Signalled { signal: status.signal().unwrap_or(0) },
-            |code| ToolEnd::Exited { code },
-        ),
+        (Why::Lost, _) | (Why::Exited, None) => {
+            ToolEnd::Lost { why: "the process that held it was killed".to_owned() }
+        }
+        (Why::Exited, Some(status)) => match (status.code(), status.signal()) {
+            (Some(code), _) => ToolEnd::Exited { code },
+            (None, Some(FILE_SIZE_SIGNAL)) => reached(Limit::FileSize, job.limits.file_bytes_max),
+            (None, Some(CPU_SIGNAL)) => reached(Limit::Cpu, job.limits.cpu_s_max),
+            (None, signal) => ToolEnd::Signalled { signal: signal.unwrap_or(0) },
+        },
     }
 }
 
-fn ended(
-    end: ToolEnd,
-    usage: Usage,
-    streams: io::Result<(Copied, Copied)>,
-    drained: bool,
-) -> Ended {
+fn ended(end: ToolEnd, usage: Usage, streams: io::Result<(Copied, Copied)>) -> Ended {
     match streams {
         Ok((stdout, stderr)) => Ended {
-            end,
             usage,
             stdout_bytes: stdout.bytes,
             stderr_bytes: stderr.bytes,
             stderr_omitted: stderr.omitted,
             stderr_tail: stderr.tail,
-            drained,
+            ..Ended::without_process(end)
         },
         Err(error) => {
             let why = format!("its output could not be written: {error}");
-            Ended { usage, drained, ..Ended::without_process(ToolEnd::Lost { why }) }
+            Ended { usage, ..Ended::without_process(ToolEnd::Lost { why }) }
         }
     }
 }
 
-/// The kernel's peak is never below our own size at the start, so a small tool's comes from the
-/// samples, and is 0, unknown, where it was too quick for one.
-fn usage(cost: Cost, sampled_kib: u64, own_kib: u64) -> Usage {
-    let peak_kib = if cost.peak_kib > own_kib { cost.peak_kib } else { sampled_kib };
-    let (user_ms, system_ms) = (millis(cost.user), millis(cost.system));
-    Usage { user_ms, system_ms, peak_kib, ..Usage::default() }
-}
-
-async fn spawn(job: &Job) -> Result<Child, String> {
-    if is_neither_program_nor_script(job) {
-        let program = job.program.display();
-        return Err(format!("`{program}` is neither a program nor a script (exec format error)"));
+fn usage(tally: Tally) -> Usage {
+    Usage {
+        wall_ms: 0,
+        user_ms: tally.user_us / 1000,
+        system_ms: tally.system_us / 1000,
+        peak_kib: tally.peak_kib,
+        read_bytes: tally.read_bytes,
+        written_bytes: tally.written_bytes,
     }
-    let mut command = Command::new(&job.program);
-    command
-        .args(&job.args)
-        .current_dir(&job.cwd)
-        .env_clear()
-        .envs(&job.env)
-        .process_group(0) // so that stopping the tool also stops what it started
-        .stdin(Stdio::null()) // a tool that asks a question must fail, not wait
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    sys::limit_files(&mut command, job.limits.file_bytes_max);
-    for _ in 0..BUSY_TRIES {
-        match command.spawn() {
-            Ok(child) => return Ok(child),
-            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
-                sleep(BUSY_PAUSE).await;
-            }
-            Err(error) => return Err(why_not(job, &error)),
-        }
-    }
-    Err(format!("`{}` is being written by another process", job.program.display()))
-}
-
-/// The C library hands a file that the kernel refuses to a shell, which would take a damaged
-/// program for commands.
-fn is_neither_program_nor_script(job: &Job) -> bool {
-    let path = job.env.get(OsStr::new("PATH")).map(OsString::as_os_str).unwrap_or_default();
-    let found = if job.program.components().count() > 1 {
-        Some(job.cwd.join(&job.program))
-    } else {
-        env::split_paths(path).map(|dir| dir.join(&job.program)).find(|path| path.is_file())
-    };
-    let Some(mut file) = found.and_then(|path| File::open(path).ok()) else { return false };
-    let mut start = Vec::new();
-    let read = file.by_ref().take(4).read_to_end(&mut start);
-    read.is_ok() && !start.starts_with(b"#!") && start != b"\x7fELF"
-}
-
-/// Says what the kernel's one word hides: which of several files is missing.
-fn why_not(job: &Job, error: &io::Error) -> String {
-    let program = job.program.display();
-    match error.kind() {
-        _ if !job.cwd.is_dir() => {
-            format!("the folder `{}` to start it in does not exist", job.cwd.display())
-        }
-        io::ErrorKind::NotFound if is_script(&job.program) => {
-            format!("the interpreter that `{program}` names in its first line does not exist")
-        }
-        io::ErrorKind::NotFound => format!("`{program}` does not exist"),
-        io::ErrorKind::PermissionDenied => format!("`{program}` is not executable"),
-        io::ErrorKind::ArgumentListTooLong => {
-            format!("the command line of `{program}` is longer than the system allows")
-        }
-        _ => format!("`{program}`: {error}"),
-    }
-}
-
-fn is_script(program: &Path) -> bool {
-    program.is_file()
 }
 
 fn millis(time: Duration) -> u64 {

@@ -4,15 +4,15 @@
 
 mod common;
 
-use assay_exec::run;
+use assay_exec::Cage;
 use assay_model::ToolEnd;
-use common::{Bench, LONG};
+use common::{Bench, LONG, cages};
 use std::{fs, time::Duration};
-use testkit::{children_of, open_descriptors, wait_until};
-use tokio::time::{Instant, sleep};
+use testkit::{children_of, open_descriptors, tempdir, wait_until};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-const CANCELS: u32 = 200;
+const CANCELS: u32 = 1000;
 const AT_ONCE: u32 = 4;
 
 /// The same moments every time: a failure can be seen again.
@@ -26,56 +26,64 @@ impl Dice {
 }
 
 /// One run that is stopped after `moment`, by the token or by dropping it.
-async fn stop_one(moment: Duration, by_token: bool) -> Duration {
-    let bench = Bench::new();
+async fn stop_one(cage: Cage, moment: Duration, by_token: bool) -> Option<Duration> {
+    let bench = Bench::new(&cage);
     let cancel = CancellationToken::new();
-    let steps = "lines=50 stderr-mib=1 spawn-child deaf-child stdout-mib=2 ignore-term hang";
-    let running = tokio::spawn(run(bench.job(steps), cancel.clone()));
+    let steps = "lines=50 spawn-child setsid-child daemon stdout-mib=1 deaf-child ignore-term hang";
+    let running = bench.start(bench.job(steps), &cancel);
     sleep(moment).await;
-    let begun = Instant::now();
+    let mut took = None;
     if by_token {
         cancel.cancel();
-        assert_eq!(running.await.unwrap().end, ToolEnd::Cancelled);
+        let ended = running.await.unwrap();
+        assert_eq!(ended.end, ToolEnd::Cancelled);
+        bench.all_are_gone();
+        took = ended.stopping;
     } else {
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
     }
-    let took = begun.elapsed();
-    let folder = bench.dir.path().to_owned();
-    let gone = tokio::task::spawn_blocking(move || wait_until(LONG, || started_in(&folder) == 0));
-    assert!(gone.await.unwrap(), "a process lives");
+    let gone = tokio::task::spawn_blocking(move || {
+        bench.all_are_soon_gone();
+        drop(bench);
+    });
+    gone.await.unwrap();
     took
 }
 
-/// Counts the living processes whose working folder it is: also one that had no time to note itself.
-fn started_in(folder: &std::path::Path) -> usize {
-    let Ok(entries) = fs::read_dir("/proc") else { return 0 };
-    entries
-        .filter_map(Result::ok)
-        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
-        .count()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_hundred_cancels_at_random_moments_leave_nothing() {
+async fn a_thousand_cancels_at_random_moments_leave_nothing() {
+    let temporary = tempdir().unwrap();
     let mut dice = Dice(7);
-    stop_one(Duration::ZERO, true).await;
-    let before = open_descriptors();
     let mut took = Vec::new();
-    for _ in 0..CANCELS / AT_ONCE {
-        let some: Vec<_> = (0..AT_ONCE)
-            .map(|_| {
-                let moment = Duration::from_micros(dice.below(40_000));
-                tokio::spawn(stop_one(moment, dice.below(4) > 0))
-            })
-            .collect();
-        for one in some {
-            took.push(one.await.unwrap());
+    for cage in cages().await {
+        stop_one(cage.clone(), Duration::ZERO, true).await;
+        let before = (open_descriptors(), resident_kib());
+        for _ in 0..CANCELS / 2 / AT_ONCE {
+            let some: Vec<_> = (0..AT_ONCE)
+                .map(|_| {
+                    let moment = Duration::from_micros(dice.below(60_000));
+                    tokio::spawn(stop_one(cage.clone(), moment, dice.below(4) > 0))
+                })
+                .collect();
+            for one in some {
+                took.extend(one.await.unwrap());
+            }
         }
+        let own = std::process::id();
+        assert!(wait_until(LONG, || children_of(own).is_empty()), "{:?}", children_of(own));
+        assert!(wait_until(LONG, || open_descriptors() <= before.0), "{}", open_descriptors());
+        let grown = resident_kib().saturating_sub(before.1);
+        assert!(grown < 32 << 10, "the process has grown by {grown} KiB");
     }
     took.sort();
-    eprintln!("cancel to empty group: p50 {:?}, max {:?}", took[took.len() / 2], took.last());
-    let own = std::process::id();
-    assert!(wait_until(LONG, || children_of(own).is_empty()), "{:?}", children_of(own));
-    assert!(wait_until(LONG, || open_descriptors() <= before), "{} > {before}", open_descriptors());
+    let at = |part: usize| took[(took.len() - 1) * part / 100];
+    eprintln!("cancel to empty tree: p50 {:?}, p99 {:?}, max {:?}", at(50), at(99), at(100));
+    drop(temporary);
+}
+
+fn resident_kib() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
 
+use assay_exec::{Cage, Shim};
 use assay_provision::{Phase, Provisioner, Recipe, Settings};
 use std::{error::Error, fs, path::Path, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,8 @@ async fn main() -> Result<(), Failed> {
     let uv_lock = fs::read_to_string(locks.join("uv-wheels.toml"))?;
     let recipes = recipes(locks)?;
     for round in ["cold", "warm"] {
-        let settings = Settings::new(cache.path().to_owned(), uv_lock.clone());
+        let mut settings = Settings::new(cache.path().to_owned(), uv_lock.clone());
+        settings.cage = Cage::bare(Shim::at(testkit::shim()));
         let provisioner = Arc::new(Provisioner::new(settings)?);
         let begun = Instant::now();
         let all: Vec<_> = recipes

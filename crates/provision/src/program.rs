@@ -1,7 +1,7 @@
 //! One installer or interpreter, run to its end.
 
 use crate::{error::ProvisionError, folder::Scratch, recipe::Settings};
-use assay_exec::{Job, Limits, Network, clean_environment, run};
+use assay_exec::{Cage, Job, Limits, Network, Room, clean_environment, run};
 use assay_model::ToolEnd;
 use std::{
     collections::BTreeMap,
@@ -19,6 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(30);
 /// A start that is being put together.
 #[derive(Debug)]
 pub(crate) struct Program {
+    cage: Cage,
     path: PathBuf,
     args: Vec<OsString>,
     env: BTreeMap<OsString, OsString>,
@@ -45,7 +46,7 @@ impl Program {
                 env.insert(name.clone(), value.clone());
             }
         }
-        Self { path: path.to_owned(), args: Vec::new(), env }
+        Self { cage: settings.cage.clone(), path: path.to_owned(), args: Vec::new(), env }
     }
 
     pub(crate) fn arg(mut self, arg: impl Into<OsString>) -> Self {
@@ -78,11 +79,13 @@ impl Program {
             env: self.env,
             stdout: stdout.clone(),
             stderr: scratch.path().join("stderr"),
+            room: Room::default(),
+            network: Network::Declared,
             limits: Limits::default(),
             deadline,
             grace: Duration::ZERO,
         };
-        let ended = run(job, cancel.clone()).await;
+        let ended = run(&self.cage, job, cancel.clone()).await;
         if ended.end == ToolEnd::Cancelled {
             return Err(ProvisionError::Cancelled);
         }

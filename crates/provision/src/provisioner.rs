@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 /// Changes whenever an older installation must not be used any more.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 
 /// Installs tools. One is made at the start and shared by reference.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! What is wanted, and what is there afterwards.
 
+use assay_exec::{Cage, Shim};
 use assay_model::Digest;
 use std::{
     collections::BTreeMap,
@@ -25,6 +26,8 @@ pub struct Settings {
     /// How long one installation may take.
     pub install_time_max: Duration,
     pub byte_code: ByteCode,
+    /// What installers and interpreters run in.
+    pub cage: Cage,
 }
 
 /// When Python modules are compiled.
@@ -99,7 +102,8 @@ impl Settings {
             env: env::vars_os().collect(),
             at_once: 4,
             install_time_max: Duration::from_mins(15),
-            byte_code: ByteCode::FirstRun,
+            byte_code: ByteCode::Compile,
+            cage: Cage::bare(Shim::own()),
         }
     }
 

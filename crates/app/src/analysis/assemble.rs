@@ -21,6 +21,8 @@ pub(crate) struct Source<'a> {
     pub(crate) started: jiff::Timestamp,
     pub(crate) duration_ms: u64,
     pub(crate) warnings: Vec<String>,
+    /// What held the tools.
+    pub(crate) isolation: Vec<String>,
 }
 
 // === impl Source ===
@@ -93,7 +95,7 @@ impl Source<'_> {
             jobs: self.setup.jobs,
             python: None,
             node: None,
-            isolation: assay_exec::describe_isolation(),
+            isolation: self.isolation.clone(),
         }
     }
 }

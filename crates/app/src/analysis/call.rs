@@ -5,7 +5,9 @@ use super::{
     journal::Journal,
     registry,
     tool::Files,
+    workplace::Corner,
 };
+use crate::cage;
 use assay_exec::{Ended, Limits, Network, clean_environment};
 use assay_model::{EventKind, Limit, Observation, ToolEnd, ToolId, Usage};
 use assay_provision::Installation;
@@ -27,6 +29,7 @@ const PROGRESS_EVERY: u64 = 1000;
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     pub(crate) installation: &'a Installation,
+    pub(crate) corner: &'a Corner,
     pub(crate) home: PathBuf,
     pub(crate) tmp: PathBuf,
     pub(crate) stdout: PathBuf,
@@ -60,6 +63,8 @@ pub(crate) async fn start(call: &Call, at: &Surroundings<'_>, cancel: &Cancellat
     let own = at.installation.program.as_ref().filter(|_| !call.program.contains('/'));
     let program = own.cloned().unwrap_or_else(|| PathBuf::from(&call.program));
     tracing::debug!(program = %program.display(), args = ?call.args, cwd = %call.cwd, "start");
+    let mut room = cage::room(at.installation, &program, at.corner.assay());
+    room.shown = at.corner.shown();
     let job = assay_exec::Job {
         program,
         args: call.args.iter().map(Into::into).collect(),
@@ -67,11 +72,13 @@ pub(crate) async fn start(call: &Call, at: &Surroundings<'_>, cancel: &Cancellat
         env,
         stdout: at.stdout.clone(),
         stderr: at.stderr.clone(),
+        room,
+        network: at.network,
         limits: Limits::default(),
         deadline: at.deadline,
         grace: at.grace,
     };
-    assay_exec::run(job, cancel.clone()).await
+    assay_exec::run(&at.corner.cage, job, cancel.clone()).await
 }
 
 /// What is needed to read the output of a call away from the runtime's threads.
@@ -82,6 +89,8 @@ pub(crate) struct Reader {
     pub(crate) files: Files,
     pub(crate) stdout: PathBuf,
     pub(crate) stderr: PathBuf,
+    /// Where its report lies, where that is a file of its own.
+    pub(crate) report: Option<PathBuf>,
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) cancel: CancellationToken,
 }
@@ -111,7 +120,7 @@ impl Reader {
         let path = match &self.call.output {
             OutputSource::Stdout => &self.stdout,
             OutputSource::Stderr => &self.stderr,
-            OutputSource::File(path) => path.as_std_path(),
+            OutputSource::File(path) => self.report.as_deref().unwrap_or(path.as_std_path()),
         };
         let is_file = |path: &assay_model::SourcePath| self.files.holds(path);
         let other_stream = self.other_stream();

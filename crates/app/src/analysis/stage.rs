@@ -1,6 +1,6 @@
 //! Copies of files of the app, made for a tool that must not see the rest.
 
-use super::files::open_regular;
+use super::{files::open_regular, workplace::Corner};
 use assay_tools::{Call, Staging};
 use camino::Utf8Path;
 use std::{
@@ -12,19 +12,19 @@ use std::{
 const COPY_BYTES_MAX: u64 = 64 << 20;
 
 /// Makes the copies of a call in its scratch folder, and says in the call what they leave out.
-pub(crate) fn stage(call: &mut Call) -> io::Result<()> {
+pub(crate) fn stage(call: &mut Call, corner: &Corner) -> io::Result<()> {
     for staging in &call.staged {
-        if let Some(bytes) = read(staging)? {
+        if let Some(bytes) = read(staging, &corner.outside(&staging.from))? {
             let (copy, left_out) = staging.copy(bytes);
-            fs::write(&staging.to, copy)?;
+            fs::write(corner.outside(&staging.to), copy)?;
             call.left_out.extend(left_out);
         }
     }
     Ok(())
 }
 
-fn read(staging: &Staging) -> io::Result<Option<Vec<u8>>> {
-    match read_file(&staging.from) {
+fn read(staging: &Staging, from: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
+    match read_file(from) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if staging.optional && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

@@ -13,7 +13,7 @@ use assay_exec::Network;
 use assay_model::{
     EventKind, Observation, SourcePath, SourceText, ToolEnd, ToolPhase, ToolRun, ToolStatus, Usage,
 };
-use assay_tools::{Call, CallResult, Places, verdict};
+use assay_tools::{Call, CallResult, OutputSource, Places, verdict};
 use camino::Utf8PathBuf;
 use std::{
     fmt, fs,
@@ -238,7 +238,9 @@ impl Visit<'_> {
         done: &mut Done,
     ) -> ToolEnd {
         let tool = &self.ready.chosen.tool;
-        if let Err(error) = fs::create_dir_all(&call.scratch).and_then(|()| stage(&mut call)) {
+        let scratch = self.corner.outside(&call.scratch);
+        if let Err(error) = fs::create_dir_all(scratch).and_then(|()| stage(&mut call, self.corner))
+        {
             done.calls.push(not_started(format!("its folder could not be made: {error}")));
             return ToolEnd::NotStarted { why: error.to_string() };
         }
@@ -246,6 +248,7 @@ impl Visit<'_> {
         let declared = tool.declaration().network;
         let at = Surroundings {
             installation: &self.ready.installation,
+            corner: self.corner,
             home: self.corner.home().into_std_path_buf(),
             tmp: self.corner.tmp().into_std_path_buf(),
             stdout: log("stdout"),
@@ -256,7 +259,7 @@ impl Visit<'_> {
         };
         let ended = start(&call, &at, &self.bounds.cancel).await;
         self.tell(ToolPhase::Parsing);
-        let artifact = call.artifact.clone();
+        let artifact = call.artifact.as_ref().map(|path| self.corner.outside(path));
         let reader = Reader {
             tool: Arc::clone(tool),
             places: places.clone(),
@@ -265,6 +268,10 @@ impl Visit<'_> {
             cancel: self.bounds.cancel.clone(),
             stdout: at.stdout,
             stderr: at.stderr,
+            report: match &call.output {
+                OutputSource::File(path) => Some(self.corner.outside(path).into_std_path_buf()),
+                OutputSource::Stdout | OutputSource::Stderr => None,
+            },
             call,
         };
         let end = ended.end.clone();

@@ -2,6 +2,7 @@
 
 use super::files;
 use crate::failure::Failure;
+use assay_exec::{Access, Cage, Shown};
 use assay_model::{SourcePath, ToolId};
 use assay_tools::Places;
 use camino::{Utf8Path, Utf8PathBuf};
@@ -17,6 +18,7 @@ pub(crate) struct Workplace {
     root: Utf8PathBuf,
     project: Utf8PathBuf,
     assay: Utf8PathBuf,
+    cage: Cage,
     _guard: tempfile::TempDir,
     /// Held as long as this process lives, however it ends.
     _lock: File,
@@ -48,12 +50,23 @@ pub(crate) struct Corner {
     root: Utf8PathBuf,
     pub(crate) project: Utf8PathBuf,
     assay: Utf8PathBuf,
+    pub(crate) cage: Cage,
+}
+
+/// Where a tool sees its folders, the same on every machine and in every analysis, so that what it
+/// says does not depend on where things lie.
+mod inside {
+    pub(super) const PROJECT: &str = "/assay/project";
+    pub(super) const SCRATCH: &str = "/assay/scratch";
+    pub(super) const CONFIG: &str = "/assay/config";
+    pub(super) const HOME: &str = "/assay/home";
+    pub(super) const TMP: &str = "/assay/tmp";
 }
 
 // === impl Workplace ===
 
 impl Workplace {
-    pub(crate) fn new() -> Result<Self, Failure> {
+    pub(crate) fn new(cage: Cage) -> Result<Self, Failure> {
         let failed = |error: io::Error| {
             Failure::usage("there is no place for temporary files")
                 .because(error)
@@ -81,7 +94,11 @@ impl Workplace {
         })?;
         let project = root.join("project");
         fs::create_dir(&project).map_err(failed)?;
-        Ok(Self { root, project, assay, _guard: guard, _lock: lock })
+        Ok(Self { root, project, assay, cage, _guard: guard, _lock: lock })
+    }
+
+    pub(crate) fn cage(&self) -> &Cage {
+        &self.cage
     }
 
     /// The folder for the copy of the app.
@@ -97,28 +114,79 @@ impl Workplace {
     /// A place for one run of one tool on the app.
     pub(crate) fn corner(&self, tool: &ToolId) -> Corner {
         let root = self.root.join("tools").join(tool.as_str());
-        Corner { root, project: self.project.clone(), assay: self.assay.clone() }
+        Corner {
+            root,
+            project: self.project.clone(),
+            assay: self.assay.clone(),
+            cage: self.cage.clone(),
+        }
     }
 
     /// A place for the self-test of a tool, with a project of its own.
     pub(crate) fn canary_corner(&self, tool: &ToolId, sample: &str) -> Corner {
         let root = self.root.join("canaries").join(tool.as_str()).join(sample);
-        Corner { project: root.join("project"), root, assay: self.assay.clone() }
+        Corner {
+            project: root.join("project"),
+            root,
+            assay: self.assay.clone(),
+            cage: self.cage.clone(),
+        }
     }
 }
 
 // === impl Corner ===
 
 impl Corner {
-    /// The folders that the tool's placeholders stand for.
+    /// The folders that the tool's placeholders stand for, as the tool sees them.
     pub(crate) fn places(&self, prefix: Utf8PathBuf) -> Places {
         Places {
-            project: self.project.clone(),
-            scratch: self.root.join("scratch"),
-            config: self.root.join("config"),
+            project: self.seen(inside::PROJECT, &self.project),
+            scratch: self.seen(inside::SCRATCH, &self.root.join("scratch")),
+            config: self.seen(inside::CONFIG, &self.root.join("config")),
             prefix,
             assay: self.assay.clone(),
         }
+    }
+
+    fn seen(&self, inside: &str, outside: &Utf8Path) -> Utf8PathBuf {
+        if self.cage.has_own_paths() { inside.into() } else { outside.to_owned() }
+    }
+
+    /// Every folder that the tool sees, with where it lies.
+    fn folders(&self) -> [(&'static str, Utf8PathBuf, Access); 5] {
+        [
+            (inside::PROJECT, self.project.clone(), Access::Data),
+            (inside::CONFIG, self.root.join("config"), Access::Data),
+            (inside::SCRATCH, self.root.join("scratch"), Access::Write),
+            (inside::HOME, self.root.join("home"), Access::Write),
+            (inside::TMP, self.root.join("tmp"), Access::Write),
+        ]
+    }
+
+    /// The program that we are, for analyzers that are built in.
+    pub(crate) fn assay(&self) -> &Path {
+        self.assay.as_std_path()
+    }
+
+    /// What the tool is shown of our folders.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let shown = |(inside, outside, access): (&str, Utf8PathBuf, Access)| Shown {
+            to: self.seen(inside, &outside).into_std_path_buf(),
+            from: outside.into_std_path_buf(),
+            access,
+        };
+        self.folders().into_iter().map(shown).collect()
+    }
+
+    /// Where a file lies that the tool sees under this path.
+    pub(crate) fn outside(&self, path: &Utf8Path) -> Utf8PathBuf {
+        if !self.cage.has_own_paths() {
+            return path.to_owned();
+        }
+        let lies = |(inside, outside, _): (&str, Utf8PathBuf, _)| {
+            path.strip_prefix(inside).ok().map(|rest| outside.join(rest))
+        };
+        self.folders().into_iter().find_map(lies).unwrap_or_else(|| path.to_owned())
     }
 
     /// Gives the tool a project of its own: the files of the copy by these names, and no others.
@@ -139,12 +207,14 @@ impl Corner {
         Ok(())
     }
 
+    /// Its private home, as it sees it.
     pub(crate) fn home(&self) -> Utf8PathBuf {
-        self.root.join("home")
+        self.seen(inside::HOME, &self.root.join("home"))
     }
 
+    /// Its private temporary folder, as it sees it.
     pub(crate) fn tmp(&self) -> Utf8PathBuf {
-        self.root.join("tmp")
+        self.seen(inside::TMP, &self.root.join("tmp"))
     }
 
     /// Makes the folders and the neutral configuration files.
@@ -154,10 +224,10 @@ impl Corner {
         files: impl IntoIterator<Item = (&'a String, &'a String)>,
     ) -> io::Result<()> {
         for folder in [&places.scratch, &places.config, &self.home(), &self.tmp()] {
-            fs::create_dir_all(folder)?;
+            fs::create_dir_all(self.outside(folder))?;
         }
         for (name, text) in files {
-            let path = places.config.join(name);
+            let path = self.outside(&places.config).join(name);
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }

@@ -2,6 +2,7 @@
 
 use crate::{
     analysis::{Bench, Engine, Journal, Limits, Ready, Showing, Woken, Workplace, prepare},
+    cage,
     cli::{Global, Tools as Command},
     exit::Exit,
     failure::{Failure, Outcome},
@@ -10,6 +11,7 @@ use crate::{
     session::{self, Session},
     setup::{Chosen, catalogue, loader},
 };
+use assay_exec::Cage;
 use assay_model::{Digest, Profile, ToolRun, ToolStatus};
 use assay_rules::Durations;
 use assay_term::table;
@@ -51,7 +53,8 @@ pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outco
                 *chosen = Chosen::configured(Arc::clone(&chosen.tool), &config)?;
                 chosen.required = required;
             }
-            check(chosen, offline || config.offline, json, session)
+            let cage = session::block_on(async |_| cage::of(config.sandbox).await)?;
+            check(chosen, offline || config.offline, json, (session, &cage))
         }
         Command::Prune => prune(&catalogue),
     }
@@ -196,10 +199,16 @@ fn why(run: &ToolRun) -> String {
 /// One tool's row of `assay tools check`: name, version, state, why.
 type Row = [String; 4];
 
-fn check(chosen: Vec<Chosen>, offline: bool, as_json: bool, session: &Session) -> Outcome {
+fn check(
+    chosen: Vec<Chosen>,
+    offline: bool,
+    as_json: bool,
+    (session, cage): (&Session, &Cage),
+) -> Outcome {
     let journal = journal(session);
-    let shown =
-        session::block_on(async |interrupt| show_all(chosen, offline, &journal, &interrupt).await);
+    let shown = session::block_on(async |interrupt| {
+        show_all(chosen, offline, (&journal, cage), &interrupt).await
+    });
     journal.finish();
     let (showings, not_run) = shown?;
     let failed = showings.iter().any(|(_, showing)| matches!(showing, Showing::Failed { .. }));
@@ -211,7 +220,7 @@ fn check(chosen: Vec<Chosen>, offline: bool, as_json: bool, session: &Session) -
             .map(|run| [run.tool.to_string(), String::new(), run.status.to_string(), why(run)]),
     );
     rows.sort();
-    print_checked(rows, as_json)?;
+    print_checked(rows, as_json, cage)?;
     Ok(if failed || missing { Exit::Incomplete } else { Exit::Done })
 }
 
@@ -219,11 +228,11 @@ fn check(chosen: Vec<Chosen>, offline: bool, as_json: bool, session: &Session) -
 async fn show_all(
     chosen: Vec<Chosen>,
     offline: bool,
-    journal: &Arc<Journal>,
+    (journal, cage): (&Arc<Journal>, &Cage),
     interrupt: &Interrupt,
 ) -> Result<(Vec<(Ready, Showing)>, Vec<ToolRun>), Failure> {
     let installed = bring(chosen, offline, journal, interrupt).await?;
-    let workplace = Arc::new(Workplace::new()?);
+    let workplace = Arc::new(Workplace::new(cage.clone())?);
     let cache = session::provisioner(offline)?.settings().cache.clone();
     let engine = Engine {
         limits: Limits {
@@ -253,7 +262,7 @@ fn row_of_showing((ready, showing): &(Ready, Showing)) -> Row {
     [id, ready.chosen.version(&ready.installation.version), state.to_owned(), why.to_owned()]
 }
 
-fn print_checked(rows: Vec<Row>, as_json: bool) -> Result<(), Failure> {
+fn print_checked(rows: Vec<Row>, as_json: bool, cage: &Cage) -> Result<(), Failure> {
     if as_json {
         let tools: Vec<_> = rows
             .iter()
@@ -266,8 +275,14 @@ fn print_checked(rows: Vec<Row>, as_json: bool) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let headers = ["tool", "version", "state", "why"];
     session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
-    let isolation = assay_exec::describe_isolation().join(", ");
-    session::print(&format!("\nin force on this machine: {isolation}\n"))
+    let mut text = "\nin force on this machine:\n".to_owned();
+    for line in cage.describe() {
+        text.push_str(&format!("  {line}\n"));
+    }
+    for (layer, why) in cage.missing() {
+        text.push_str(&format!("  not in force: {layer}: {why}\n"));
+    }
+    session::print(&text)
 }
 
 fn prune(catalogue: &Catalogue) -> Outcome {

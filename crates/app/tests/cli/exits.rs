@@ -149,7 +149,6 @@ fn usage_beats_everything_and_leaves_nothing_behind() {
         &["--kind", "dynamic"],
         &["--kind", "nonsense"],
         &["--jobs", "many"],
-        &["--sandbox", "strict"],
         &["--sandbox", "perhaps"],
         &["--format", "pdf"],
         &["--config", "no-such-file.toml"],

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a helper of tests")]
 
+use assay_exec::{Cage, Shim};
 use assay_provision::{Installation, Phase, ProvisionError, Provisioner, Recipe, Settings};
 use std::{
     fs,
@@ -18,7 +19,9 @@ pub(crate) fn uv_lock() -> String {
 }
 
 pub(crate) fn settings(cache: &Path) -> Settings {
-    Settings::new(cache.to_owned(), uv_lock())
+    let mut settings = Settings::new(cache.to_owned(), uv_lock());
+    settings.cage = Cage::bare(Shim::at(testkit::shim()));
+    settings
 }
 
 /// A tool of the catalogue, from its real lock.

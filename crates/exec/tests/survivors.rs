@@ -1,0 +1,132 @@
+//! Those who survive what others do to stop a tool, each and in pairs, under every way to end.
+
+#![allow(clippy::unwrap_used, reason = "its helpers are tests too")]
+
+mod common;
+
+use assay_exec::{Cage, run};
+use assay_model::ToolEnd;
+use common::{Bench, LONG, SURVIVORS, cages, kill};
+use std::{sync::Arc, time::Duration};
+use testkit::{children_of, is_zombie, wait_until};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// Every way to end that leaves this process alive.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Timeout,
+    Cancel,
+    Drop,
+    Panic,
+    KillKeeper,
+    KillInit,
+    KillBoth,
+    /// The tool itself ends, and what it started goes on.
+    Exit,
+}
+
+const WAYS: [Way; 8] = [
+    Way::Timeout,
+    Way::Cancel,
+    Way::Drop,
+    Way::Panic,
+    Way::KillKeeper,
+    Way::KillInit,
+    Way::KillBoth,
+    Way::Exit,
+];
+
+/// What leaves each alone, and each pair.
+fn families() -> Vec<Vec<&'static str>> {
+    let mut all: Vec<Vec<&str>> = SURVIVORS.iter().map(|one| vec![*one]).collect();
+    for (at, first) in SURVIVORS.iter().enumerate() {
+        all.extend(SURVIVORS[at + 1..].iter().map(|second| vec![*first, *second]));
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_one_survives_any_way_to_end() {
+    for cage in cages().await {
+        for family in families() {
+            for way in WAYS {
+                check(&cage, &family, way).await;
+            }
+        }
+    }
+}
+
+async fn check(cage: &Cage, family: &[&str], way: Way) {
+    let bench = Arc::new(Bench::new(cage));
+    let last = if matches!(way, Way::Exit) { "exit=0" } else { "hang" };
+    let mut job = bench.job(&format!("{} {last}", family.join(" ")));
+    let cancel = CancellationToken::new();
+    if matches!(way, Way::Timeout) {
+        job.deadline = Instant::now() + Duration::from_millis(400);
+    }
+    let seen = Arc::clone(&bench);
+    let count = family.len() + 1;
+    let running = tokio::spawn({
+        let (cage, cancel) = (cage.clone(), cancel.clone());
+        async move {
+            let panics = async {
+                if matches!(way, Way::Panic) {
+                    seen.until_there_are(count).await;
+                    panic!("on purpose");
+                }
+            };
+            tokio::join!(run(&cage, job, cancel), panics).0
+        }
+    });
+    let context = format!("{family:?}, {way:?}, {:?}", cage.has_own_paths());
+    match way {
+        Way::Timeout => assert_eq!(running.await.unwrap().end, ToolEnd::TimedOut, "{context}"),
+        Way::Exit => {
+            assert_eq!(running.await.unwrap().end, ToolEnd::Exited { code: 0 }, "{context}");
+        }
+        Way::Cancel => {
+            bench.until_there_are(count).await;
+            cancel.cancel();
+            assert_eq!(running.await.unwrap().end, ToolEnd::Cancelled, "{context}");
+        }
+        Way::Drop => {
+            bench.until_there_are(count).await;
+            running.abort();
+            assert!(running.await.unwrap_err().is_cancelled());
+            bench.all_are_soon_gone();
+        }
+        Way::Panic => {
+            assert!(running.await.unwrap_err().is_panic());
+            bench.all_are_soon_gone();
+        }
+        Way::KillKeeper | Way::KillInit | Way::KillBoth => {
+            bench.until_there_are(count).await;
+            let keeper = *children_of(std::process::id()).last().unwrap();
+            let init = *children_of(keeper).last().unwrap();
+            match way {
+                Way::KillInit => kill(&[init]),
+                Way::KillKeeper => kill(&[keeper]),
+                _ => kill(&[keeper, init]),
+            }
+            let end = running.await.unwrap().end;
+            assert!(matches!(end, ToolEnd::Lost { .. }), "{context}: {end:?}");
+        }
+    }
+    assert_eq!(bench.living(), [0; 0], "{context}");
+    no_zombie_is_left(&context).await;
+}
+
+async fn no_zombie_is_left(context: &str) {
+    let zombies = || {
+        let own = children_of(std::process::id()).into_iter();
+        own.filter(|pid| is_zombie(*pid)).collect::<Vec<_>>()
+    };
+    let none = tokio::task::spawn_blocking(move || wait_until(LONG, || zombies().is_empty()));
+    assert!(none.await.unwrap(), "{context}: {:?}", zombies());
+}
+
+#[test]
+fn no_one_survives_an_ordinary_user_either() {
+    common::again_as_an_ordinary_user("no_one_survives_an_ordinary_user_either");
+}
