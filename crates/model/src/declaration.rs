@@ -170,6 +170,10 @@ pub enum Install {
         /// Arguments that print its version.
         #[serde(default)]
         version_args: Vec<String>,
+        /// The beginning of the version that this row is about: `8`, `2.10`. A program that is of
+        /// another one, or does not say of which it is, is not used.
+        #[serde(default)]
+        version: Option<String>,
         /// How to get it.
         mend: String,
     },

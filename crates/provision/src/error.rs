@@ -17,6 +17,8 @@ pub enum ProvisionError {
     NoNpm,
     #[error("`{program}` {}", if program.starts_with('/') { "is not there" } else { "is not on PATH" })]
     NotOnPath { program: String, mend: String },
+    #[error("`{program}` {}, and {wanted} is needed", is_of(found.as_deref()), program = .program.display())]
+    WrongVersion { program: PathBuf, found: Option<String>, wanted: String, mend: String },
     #[error("`{program}` is there but does not run: {why}")]
     Broken { program: PathBuf, why: String },
     #[error("{what} is not installed, and `--offline` forbids to fetch it")]
@@ -56,7 +58,7 @@ impl ProvisionError {
                 "install Node 20 or newer and put it first on PATH".to_owned()
             }
             Self::NoNpm => "install npm: apt-get install npm".to_owned(),
-            Self::NotOnPath { mend, .. } => mend.clone(),
+            Self::NotOnPath { mend, .. } | Self::WrongVersion { mend, .. } => mend.clone(),
             Self::Broken { program, .. } => {
                 format!("run `{}` yourself and mend what it says", program.display())
             }
@@ -90,6 +92,13 @@ impl ProvisionError {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
             _ => Self::Io { path, source },
         }
+    }
+}
+
+fn is_of(found: Option<&str>) -> String {
+    match found {
+        Some(version) => format!("is of version {version}"),
+        None => "does not tell its version".to_owned(),
     }
 }
 

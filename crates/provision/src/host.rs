@@ -17,6 +17,9 @@ const PYTHON_MIN: (u32, u32) = (3, 10);
 const PYTHON_NEWEST: u32 = 14;
 const NODE_MIN: u32 = 20;
 
+/// Stands for the version of a program that does not tell it.
+pub(crate) const UNKNOWN_VERSION: &str = "unknown";
+
 /// Printed by the interpreter itself; the base of a virtual environment outlives it.
 const PYTHON_PROBE: &str = "import os,sys,json;\
     b=getattr(sys,'_base_executable',None) or sys.executable;\
@@ -106,7 +109,7 @@ pub(crate) async fn program(
     let Some(path) = on_path(settings, program) else { return Ok(None) };
     let args: Vec<&str> = version_args.iter().map(String::as_str).collect();
     let answer = learn(settings, &path, &args, cancel).await?;
-    let version = version_in(&answer).unwrap_or("unknown").to_owned();
+    let version = version_in(&answer).unwrap_or(UNKNOWN_VERSION).to_owned();
     Ok(Some(Interpreter { path, version }))
 }
 

@@ -90,8 +90,9 @@ impl Provisioner {
             Recipe::Node { package_json, package_lock } => {
                 self.node_tools(package_json, package_lock, wish).await
             }
-            Recipe::Path { program, version_args, mend } => {
-                self.user_program(program, version_args, mend, cancel).await
+            Recipe::Path { program, version_args, version, mend } => {
+                let found = self.user_program(program, version_args, mend, cancel).await?;
+                found.of_version(version.as_deref(), mend)
             }
         }?;
         progress(Phase::Ready);
@@ -261,6 +262,20 @@ impl Installation {
             digest: kept.digest,
             version: kept.version,
         }
+    }
+
+    /// Refuses a program of the user that is of another version than is wanted, or of none that it
+    /// says: nobody knows what its report means.
+    fn of_version(self, wanted: Option<&str>, mend: &str) -> Result<Self, ProvisionError> {
+        let Some(wanted) = wanted else { return Ok(self) };
+        let rest = self.version.strip_prefix(wanted);
+        if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '-', '+'])) {
+            return Ok(self);
+        }
+        let found = Some(self.version).filter(|version| version != host::UNKNOWN_VERSION);
+        let program = self.program.unwrap_or_default();
+        let (wanted, mend) = (wanted.to_owned(), mend.to_owned());
+        Err(ProvisionError::WrongVersion { program, found, wanted, mend })
     }
 }
 

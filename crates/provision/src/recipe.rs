@@ -50,8 +50,9 @@ pub enum Recipe {
     Python { name: String, version: String, lock: String },
     /// The one prefix of all npm packages.
     Node { package_json: String, package_lock: String },
-    /// A program that the user has; `mend` says how to get it.
-    Path { program: String, version_args: Vec<String>, mend: String },
+    /// A program that the user has, of a version that begins with `version`; `mend` says how to get
+    /// it.
+    Path { program: String, version_args: Vec<String>, version: Option<String>, mend: String },
     /// A part of Assay. `lock` brings the Python package that holds its data.
     Builtin { name: String, version: String, lock: Option<String> },
 }

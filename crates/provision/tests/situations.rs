@@ -84,6 +84,7 @@ async fn a_program_of_the_user_is_found_with_its_version_or_named_with_its_mend(
     let recipe = |program: &str| Recipe::Path {
         program: program.to_owned(),
         version_args: vec!["version".to_owned()],
+        version: None,
         mend: "put gitleaks 8 on PATH".to_owned(),
     };
     let provisioner = Provisioner::new(with_path(&cache, dir.path())).unwrap();
@@ -93,6 +94,29 @@ async fn a_program_of_the_user_is_found_with_its_version_or_named_with_its_mend(
     let error = ensure(&provisioner, &recipe("gitlooks")).await.unwrap_err();
     assert_eq!(error.to_string(), "`gitlooks` is not on PATH");
     assert_eq!(error.hint().as_deref(), Some("put gitleaks 8 on PATH"));
+}
+
+#[tokio::test]
+async fn a_program_of_another_version_or_of_none_is_not_used() {
+    let cache = tempdir().unwrap();
+    let dir = programs(&[("new", "v8.18.2"), ("old", "v7.6.0"), ("ten", "80.1"), ("mute", "hi")]);
+    let provisioner = Provisioner::new(with_path(&cache, dir.path())).unwrap();
+    let wanted = |program: &str| Recipe::Path {
+        program: program.to_owned(),
+        version_args: vec!["version".to_owned()],
+        version: Some("8".to_owned()),
+        mend: "put version 8 on PATH".to_owned(),
+    };
+    assert_eq!(ensure(&provisioner, &wanted("new")).await.unwrap().version, "8.18.2");
+    for (program, words) in [
+        ("old", "is of version 7.6.0, and 8 is needed"),
+        ("ten", "is of version 80.1, and 8 is needed"),
+        ("mute", "does not tell its version, and 8 is needed"),
+    ] {
+        let error = ensure(&provisioner, &wanted(program)).await.unwrap_err();
+        assert!(error.to_string().ends_with(words), "{error}");
+        assert_eq!(error.hint().as_deref(), Some("put version 8 on PATH"));
+    }
 }
 
 #[tokio::test]

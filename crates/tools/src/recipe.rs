@@ -16,7 +16,13 @@ pub enum Recipe<'a> {
         package_lock: &'static str,
     },
     /// A program that the user has.
-    Path { program: &'a str, version_args: &'a [String], mend: &'a str },
+    Path {
+        program: &'a str,
+        version_args: &'a [String],
+        /// The beginning of the version that it has to be of.
+        version: Option<&'a str>,
+        mend: &'a str,
+    },
     /// Part of this binary; `data` is an environment that only holds its data.
     Builtin { version: &'a str, data: Option<BuiltinData<'a>> },
 }
@@ -74,7 +80,9 @@ impl<'a> Recipe<'a> {
                 };
                 Self::Builtin { version, data }
             }
-            (Install::Path { version_args, mend }, _) => Self::Path { program, version_args, mend },
+            (Install::Path { version_args, version, mend }, _) => {
+                Self::Path { program, version_args, version: version.as_deref(), mend }
+            }
             (Install::Pypi { .. } | Install::Npm { .. }, _) => {
                 unreachable!("`Locks::find` refuses a package without its lock")
             }

@@ -136,9 +136,10 @@ pub(crate) fn recipe_of(chosen: &Chosen) -> Recipe {
             package_json: package_json.to_owned(),
             package_lock: package_lock.to_owned(),
         },
-        assay_tools::Recipe::Path { program, version_args, mend } => Recipe::Path {
+        assay_tools::Recipe::Path { program, version_args, version, mend } => Recipe::Path {
             program: program.to_owned(),
             version_args: version_args.to_vec(),
+            version: version.map(str::to_owned),
             mend: mend.to_owned(),
         },
         assay_tools::Recipe::Builtin { version, data } => Recipe::Builtin {
