@@ -74,6 +74,8 @@ pub struct Reading {
 pub enum OutputError {
     #[error("it wrote no report")]
     Empty,
+    #[error("it wrote its report to the other stream")]
+    Elsewhere,
     #[error("its report ends in the middle, after {at} bytes")]
     Truncated { at: u64 },
     #[error("its report is no JSON: {why} at byte {at}")]
@@ -123,10 +125,42 @@ impl Tool {
         match result {
             Ok(()) => Ok(collector.finish(context.other_stream)),
             Err(OutputError::Empty) if output.empty_is_clean => {
-                Ok(collector.finish(context.other_stream))
+                let mut reading = collector.finish(context.other_stream);
+                self.doubt_silence(context, &mut reading)?;
+                Ok(reading)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// No report means that nothing was found only where the tool is silent altogether: its report
+    /// may stand on the other stream, and words there may say why there is none.
+    fn doubt_silence(
+        &self,
+        context: &ReadContext<'_>,
+        reading: &mut Reading,
+    ) -> Result<(), OutputError> {
+        let words = context.other_stream.lines().find(|line| !line.trim().is_empty());
+        let Some(words) = words else { return Ok(()) };
+        let mut elsewhere = 0u64;
+        let mut count = |_| elsewhere += 1;
+        let mut collector = Collector::new(self, context, &mut count);
+        let mut input = context.other_stream.as_bytes();
+        let read = match self.says.output.format {
+            Format::JsonLines => lines::read_json(&mut input, &mut collector),
+            Format::Csv => lines::read_csv(&mut input, &mut collector),
+            Format::Text => lines::read_text(&mut input, &mut collector),
+            // Such a report is never empty.
+            Format::Sarif | Format::Json | Format::Cyclonedx => Ok(()),
+        };
+        drop(collector);
+        if read.is_ok() && elsewhere > 0 {
+            return Err(OutputError::Elsewhere);
+        }
+        if reading.complaints.is_empty() && reading.files_failed.is_empty() {
+            reading.complaints.push(cleaned(words, 300));
+        }
+        Ok(())
     }
 }
 
@@ -143,6 +177,7 @@ impl OutputError {
         match self {
             Self::FailureLine { .. } | Self::SaysFailed { .. } => true,
             Self::Empty
+            | Self::Elsewhere
             | Self::Truncated { .. }
             | Self::Malformed { .. }
             | Self::NotUtf8 { .. }

@@ -189,7 +189,9 @@ fn judge(tool: &Tool, call: &CallResult) -> Judged {
     let end = call.end.to_string();
     match &call.end {
         ToolEnd::Exited { code } => judge_exit(tool, *code, call),
-        ToolEnd::Signalled { .. } | ToolEnd::LimitReached { .. } | ToolEnd::Lost { .. } => {
+        // What stands last in its complaints is from before anybody stopped it.
+        ToolEnd::LimitReached { .. } => Judged::because(ToolStatus::Failed, format!("it {end}")),
+        ToolEnd::Signalled { .. } | ToolEnd::Lost { .. } => {
             Judged::because(ToolStatus::Failed, with_tail(&format!("it {end}"), &call.stderr_tail))
         }
         ToolEnd::TimedOut => {
@@ -231,7 +233,8 @@ fn judge_exit(tool: &Tool, code: i32, call: &CallResult) -> Judged {
     let said_anything = reading.observations > 0
         || reading.dropped > 0
         || !reading.files_failed.is_empty()
-        || !reading.complaints.is_empty();
+        // Words in place of a report are no finding.
+        || !(reading.complaints.is_empty() || tool.says.output.empty_is_clean);
     match meaning {
         Code::Found if !said_anything => {
             let reason = format!("code {code} says that something was found, its report nothing");
@@ -323,7 +326,17 @@ fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     }
 }
 
+/// How runtimes say that there is no memory left: V8, CPython, Rust, the C library.
+const OUT_OF_MEMORY: &[&str] =
+    &["out of memory", "MemoryError", "memory allocation of", "Cannot allocate memory"];
+
+/// Tells how it ended with the line that explains it best: the last one, unless one says that it
+/// ran out of memory, which runtimes bury under a trace.
 fn with_tail(what: &str, tail: &str) -> String {
+    let is_told = |line: &&str| OUT_OF_MEMORY.iter().any(|words| line.contains(words));
+    if let Some(line) = tail.lines().rev().find(is_told) {
+        return format!("it ran out of memory: {}; {what}", shown(line));
+    }
     match tail.lines().rev().find(|line| !line.trim().is_empty()) {
         Some(line) => format!("{what}: {}", shown(line)),
         None => what.to_owned(),

@@ -5,6 +5,7 @@
 mod common;
 
 use assay_model::{Confidence, Severity};
+use assay_tools::{OutputError, ReadContext, Reading};
 use common::{own, read, refused, sound};
 use proptest::prelude::*;
 
@@ -189,6 +190,36 @@ fn a_line_that_is_not_understood_makes_the_report_invalid() {
     }
     let (_, seen) = sound(&tool, "a.py:3: un\u{7}used (60%)\n");
     assert_eq!(seen[0].message, "unused");
+}
+
+/// Reads an empty report of a tool that need not write one, and these words beside it.
+fn silent(rest: &str, words: &str) -> Result<Reading, OutputError> {
+    let tool = own(rest);
+    let places = common::places();
+    let call = common::call(&tool, &places);
+    let context =
+        ReadContext { places: &places, call: &call, is_file: &|_| true, other_stream: words };
+    tool.read(&mut std::io::empty(), &context, &mut |_| panic!("nothing is reported"))
+}
+
+#[test]
+fn silence_is_a_report_only_where_nothing_is_said_elsewhere() {
+    for (rest, line) in [
+        (LINES, r#"{"code":"F401","message":"unused","file":"/project/a.py"}"#),
+        (TEXT, "a.py:3: unused function (60%)"),
+        (CSV, "5,17,184,1,19,\"grade\",\"/project/a.py\",\"grade\",\"grade ( a )\",1,19"),
+    ] {
+        let rest = match rest.contains("empty-is-clean") {
+            true => rest.to_owned(),
+            false => rest.replace("[output.map]", "empty-is-clean = true\n[output.map]"),
+        };
+        let reading = silent(&rest, "\n  \n").unwrap();
+        assert_eq!(reading, Reading { columns: reading.columns, ..Reading::default() });
+        let reading = silent(&rest, "\nit is too hot\nhere\n").unwrap();
+        assert_eq!(reading.complaints, ["it is too hot"]);
+        let error = silent(&rest, &format!("{line}\n")).unwrap_err();
+        assert!(matches!(error, OutputError::Elsewhere), "{error}");
+    }
 }
 
 const CSV: &str = r#"

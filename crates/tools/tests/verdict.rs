@@ -97,6 +97,45 @@ fn findings_may_come_with_a_clean_code_where_the_row_says_so() {
     assert_eq!(verdict(tool, 1, &[exited(0, found(4))]).status, ToolStatus::Ok);
 }
 
+/// The rows of the catalogue, whatever they say about codes: a tool that was stopped at a limit did
+/// not do its work, even if what it had written by then is whole.
+#[test]
+fn no_tool_that_reached_a_limit_is_ever_more_than_failed() {
+    let catalogue = assay_tools::Catalogue::shipped().unwrap();
+    for tool in catalogue.iter() {
+        for &limit in Limit::ALL {
+            for reading in [Ok(found(0)), Ok(found(3)), Err(OutputError::Empty)] {
+                let end = ToolEnd::LimitReached { limit, most: 2 << 30 };
+                let call = CallResult { end: end.clone(), reading, stderr_tail: "a: b".to_owned() };
+                let verdict = verdict(tool, 3, &[call]);
+                assert_eq!((verdict.status, verdict.clean), (ToolStatus::Failed, false));
+                assert_eq!(verdict.end, Some(end));
+                let reason = verdict.reason.unwrap();
+                assert!(reason.contains("than it may"), "{reason}");
+                assert_eq!(reason.contains("out of memory"), limit == Limit::Memory, "{reason}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_tool_that_ran_out_of_memory_says_so_however_its_runtime_puts_it() {
+    for (tail, words) in [
+        (
+            "<--- Last GCs --->\nFATAL ERROR: x - JavaScript heap out of memory\n----- trace\n 1: 0xb",
+            "heap",
+        ),
+        ("Traceback\n  File \"a.py\"\nMemoryError\n", "MemoryError"),
+        ("memory allocation of 77 bytes failed\nstack", "77 bytes"),
+    ] {
+        let end = ToolEnd::Signalled { signal: 6 };
+        let call = CallResult { stderr_tail: tail.to_owned(), ..ended(end) };
+        let reason = verdict(&sarif(), 1, &[call]).reason.unwrap();
+        assert!(reason.starts_with("it ran out of memory: ") && reason.contains(words), "{reason}");
+        assert!(reason.ends_with("it was ended by signal 6"), "{reason}");
+    }
+}
+
 /// A tool that asks a server.
 const ASKS: &str = r#"
 network = true

@@ -297,16 +297,17 @@ pub(super) fn take_item(
     if is_scalar && !mapping.takes_scalars {
         return Ok(());
     }
-    for (lookup, texts) in &mapping.only {
-        if !lookup.text(item).is_some_and(|found| texts.iter().any(|text| *text == found)) {
-            collector.reading.dropped += 1;
-            return Ok(());
-        }
-    }
+    // Before `only`, which would take another tool's document for items of no interest.
     for (lookup, bound) in &mapping.above {
         let number = lookup.number(item).ok_or_else(|| not_its("a number in an item"))?;
         if number <= *bound {
             // Not counted as dropped: such a list holds what is fine as well.
+            return Ok(());
+        }
+    }
+    for (lookup, texts) in &mapping.only {
+        if !lookup.text(item).is_some_and(|found| texts.iter().any(|text| *text == found)) {
+            collector.reading.dropped += 1;
             return Ok(());
         }
     }
