@@ -5,9 +5,13 @@
 //! | `lines=N` | writes N lines to standard output |
 //! | `say=TEXT`, `complain=TEXT` | writes a line to standard output, to standard error |
 //! | `stdout-mib=N`, `stderr-mib=N` | writes N MiB of short lines |
-//! | `long-lines=N` | writes 1 MiB N times to standard output, without a line end |
+//! | `long-lines=N`, `stderr-long-lines=N` | writes 1 MiB N times, without a line end |
 //! | `stdout-file=PATH`, `stderr-file=PATH` | writes what is in the file |
 //! | `write-file=PATH:TEXT`, `fill-file=PATH:MIB` | writes a file |
+//! | `copy-file=FROM:TO` | writes what is in the file to another one, and makes its folder |
+//! | `break-utf8` | every U+FFFD of a file that is written from here on becomes the byte FF |
+//! | `make-dir=PATH`, `make-fifo=PATH`, `make-link=TO:PATH` | makes what is no file |
+//! | `if-same=PATH:PATH` | takes the next step only if both files hold the same |
 //! | `pid-file=PATH` | appends its process id; so do the children that it starts |
 //! | `print-env`, `print-cwd` | writes its environment, its working directory |
 //! | `read-stdin` | reads to the end and says how much there was |
@@ -27,6 +31,7 @@ use std::{
     env, fs,
     io::{self, Read, Write},
     os::unix::process::CommandExt,
+    path::Path,
     process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
@@ -35,16 +40,23 @@ use std::{
 const MIB: usize = 1 << 20;
 
 /// What is known when a step is taken.
+#[derive(Default)]
 struct Told {
     pid_file: Option<String>,
     grown: Vec<u8>,
+    breaks_utf8: bool,
+    /// The next step is not taken.
+    passes: bool,
 }
 
 fn main() -> ExitCode {
     let steps: Vec<String> = env::args().skip(1).collect();
-    let mut told = Told { pid_file: None, grown: Vec::new() };
+    let mut told = Told::default();
     for (index, step) in steps.iter().enumerate() {
         let (verb, value) = step.split_once('=').unwrap_or((step, ""));
+        if std::mem::take(&mut told.passes) {
+            continue;
+        }
         if verb == "exit" {
             return ExitCode::from(value.parse::<u8>().unwrap_or(99));
         }
@@ -66,17 +78,8 @@ impl Told {
             "complain" => writeln!(io::stderr(), "{value}"),
             "stdout-mib" => flood(&mut io::stdout().lock(), number(value)?),
             "stderr-mib" => flood(&mut io::stderr().lock(), number(value)?),
-            "long-lines" => long_lines(number(value)?),
-            "stdout-file" => io::stdout().write_all(&fs::read(value)?),
-            "stderr-file" => io::stderr().write_all(&fs::read(value)?),
-            "write-file" => {
-                let (path, text) = value.split_once(':').unwrap_or((value, ""));
-                fs::write(path, text)
-            }
-            "fill-file" => {
-                let (path, mib) = value.split_once(':').unwrap_or((value, "1"));
-                flood(&mut fs::File::create(path)?, number(mib)?)
-            }
+            "long-lines" => long_lines(&mut io::stdout().lock(), number(value)?),
+            "stderr-long-lines" => long_lines(&mut io::stderr().lock(), number(value)?),
             "pid-file" => self.note_pid(value),
             "print-env" => env::vars_os()
                 .try_for_each(|(name, value)| say(&format!("{}={}", lossy(name), lossy(value)))),
@@ -96,8 +99,37 @@ impl Told {
                 io::stdout().flush()?;
                 rustix::stdio::dup2_stdout(fs::File::open("/dev/null")?).map_err(io::Error::from)
             }
+            _ if verb.contains("-file") => self.take_file(verb, value),
             _ => self.take_time(verb, value),
         }
+    }
+
+    fn take_file(&self, verb: &str, value: &str) -> io::Result<()> {
+        let (path, rest) = value.split_once(':').unwrap_or((value, ""));
+        match verb {
+            "stdout-file" => io::stdout().write_all(&self.content(value)?),
+            "stderr-file" => io::stderr().write_all(&self.content(value)?),
+            "write-file" => fs::write(path, rest),
+            "copy-file" => {
+                fs::create_dir_all(Path::new(rest).parent().ok_or(io::ErrorKind::InvalidInput)?)?;
+                fs::write(rest, self.content(path)?)
+            }
+            "fill-file" => flood(&mut fs::File::create(path)?, number(rest)?),
+            _ => Err(io::Error::other("no such step")),
+        }
+    }
+
+    fn content(&self, path: &str) -> io::Result<Vec<u8>> {
+        let text = fs::read(path)?;
+        if !self.breaks_utf8 {
+            return Ok(text);
+        }
+        let mut broken = Vec::new();
+        for (number, part) in String::from_utf8_lossy(&text).split('\u{fffd}').enumerate() {
+            broken.extend((number > 0).then_some(0xff));
+            broken.extend(part.as_bytes());
+        }
+        Ok(broken)
     }
 
     fn take_time(&mut self, verb: &str, value: &str) -> io::Result<()> {
@@ -115,6 +147,23 @@ impl Told {
                 let number = i32::try_from(number(value)?).map_err(io::Error::other)?;
                 let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
                 kill_process(getpid(), signal)?;
+            }
+            "break-utf8" => self.breaks_utf8 = true,
+            "if-same" => {
+                let (one, other) = value.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
+                self.passes = fs::read(one)? != fs::read(other).unwrap_or_default();
+            }
+            "make-dir" => fs::create_dir_all(value)?,
+            "make-fifo" => rustix::fs::mknodat(
+                rustix::fs::CWD,
+                value,
+                rustix::fs::FileType::Fifo,
+                rustix::fs::Mode::from_raw_mode(0o644),
+                0,
+            )?,
+            "make-link" => {
+                let (to, path) = value.rsplit_once(':').ok_or(io::ErrorKind::InvalidInput)?;
+                std::os::unix::fs::symlink(to, path)?;
             }
             "hang" => loop {
                 thread::park();
@@ -175,9 +224,8 @@ fn flood(out: &mut impl Write, mib: u64) -> io::Result<()> {
     (0..mib).try_for_each(|_| out.write_all(block.as_bytes()))
 }
 
-fn long_lines(count: u64) -> io::Result<()> {
+fn long_lines(out: &mut impl Write, count: u64) -> io::Result<()> {
     let block = vec![b'x'; MIB];
-    let mut out = io::stdout().lock();
     (0..count).try_for_each(|_| out.write_all(&block))?;
     out.flush()
 }

@@ -4,6 +4,7 @@
 mod configuration; // where values come from
 mod exits; // exit codes and thresholds
 mod fake; // tools that do as told
+mod faults; // every tool × everything that can go wrong
 mod folders; // where results go, and what stays untouched
 mod inputs; // what may be analysed
 mod misbehaving; // tools that lie, break and attack

@@ -93,6 +93,16 @@ impl World {
         self.tools.insert(id.to_owned(), fake.declaration());
     }
 
+    /// Declares a tool in the words of `assay.toml`.
+    pub(crate) fn declare(&mut self, id: &str, says: Value) {
+        self.tools.insert(id.to_owned(), says);
+    }
+
+    /// Changes what a tool is declared as.
+    pub(crate) fn edit(&mut self, id: &str, edit: impl FnOnce(&mut Value)) {
+        edit(self.tools.get_mut(id).unwrap());
+    }
+
     /// Sets a key of the configuration.
     pub(crate) fn set(&mut self, key: &str, value: Value) {
         self.settings.insert(key.to_owned(), value);
