@@ -91,7 +91,7 @@ struct Analysis<'a> {
 ///
 /// Dropping the future stops every tool and removes every temporary file.
 pub(crate) async fn run(
-    request: Request,
+    mut request: Request,
     journal: &Arc<Journal>,
     interrupt: &Interrupt,
 ) -> Result<Finished, Failure> {
@@ -102,6 +102,8 @@ pub(crate) async fn run(
     }
     let cage = crate::cage::of(request.setup.config.sandbox).await?;
     let workplace = Arc::new(Workplace::new(cage)?);
+    // The user's own links are followed now, and none when the streams of a tool are read.
+    request.logs = request.logs.canonicalize().unwrap_or(request.logs);
     let snapshot = Arc::new(copy(&request.setup, &workplace, interrupt).await?);
     let info = snapshot.info();
     journal.tell(EventKind::SourceRead {

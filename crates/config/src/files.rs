@@ -157,6 +157,21 @@ mod tests {
         assert!(problem.what.starts_with("is not TOML"), "{problem}");
     }
 
+    /// The only reader of ours for a language in which a few lines can stand for billions.
+    #[test]
+    fn aliases_of_aliases_of_aliases_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("laughs.yaml");
+        let list = |item: &str| format!("[{}]", [item; 10].join(", "));
+        let lines = (1..10).map(|n| format!("a{n}: &a{n} {}\n", list(&format!("*a{}", n - 1))));
+        let text = format!("a0: &a0 {}\n{}", list("lol"), lines.collect::<String>());
+        fs::write(&path, text).unwrap();
+        let problem = read(&path).unwrap_err();
+        assert!(problem.what.starts_with("is not YAML"), "{problem}");
+        fs::write(&path, "[".repeat(10_000) + &"]".repeat(10_000)).unwrap();
+        assert!(read(&path).is_err());
+    }
+
     #[test]
     fn a_list_at_the_top_is_refused() {
         let dir = tempfile::tempdir().unwrap();

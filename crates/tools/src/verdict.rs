@@ -8,7 +8,7 @@ use crate::{
     tool::Tool,
 };
 use assay_model::{Format, Install, SourcePath, ToolEnd, ToolStatus};
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, error::Error as _};
 
 /// What became of one call.
 #[derive(Debug)]
@@ -227,7 +227,7 @@ fn judge_exit(tool: &Tool, code: i32, call: &CallResult) -> Judged {
         Err(error) if error.is_the_tools_word() => {
             return Judged::because(ToolStatus::Failed, error.to_string());
         }
-        Err(error) => return Judged::because(ToolStatus::OutputInvalid, error.to_string()),
+        Err(error) => return Judged::because(ToolStatus::OutputInvalid, with_source(error)),
     };
     let found = reading.observations > reading.suppressed;
     let said_anything = reading.observations > 0
@@ -323,6 +323,13 @@ fn sum(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (None, None) => None,
         (a, b) => Some(a.unwrap_or(0) + b.unwrap_or(0)),
+    }
+}
+
+fn with_source(error: &OutputError) -> String {
+    match error.source() {
+        Some(source) => shown(&format!("{error}: {source}")),
+        None => error.to_string(),
     }
 }
 

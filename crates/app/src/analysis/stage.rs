@@ -1,6 +1,6 @@
 //! Copies of files of the app, made for a tool that must not see the rest.
 
-use super::{files::open_regular, workplace::Corner};
+use super::{files::open_written, workplace::Corner};
 use assay_tools::{Call, Staging};
 use camino::Utf8Path;
 use std::{
@@ -33,7 +33,7 @@ fn read(staging: &Staging, from: &Utf8Path) -> io::Result<Option<Vec<u8>>> {
 
 fn read_file(path: &Utf8Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    open_regular(path.as_std_path())?.take(COPY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    open_written(path.as_std_path())?.take(COPY_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > COPY_BYTES_MAX {
         return Err(io::Error::other(format!("`{path}` is larger than {COPY_BYTES_MAX} bytes")));
     }

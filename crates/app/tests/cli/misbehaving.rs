@@ -222,6 +222,59 @@ fn a_report_on_standard_error_that_is_cut_is_not_read_as_whole() {
     assert!(whole || tool["status"] != "ok", "of {count} findings: {tool}");
 }
 
+#[test]
+fn a_report_that_is_no_file_or_lies_behind_a_link_is_not_read() {
+    let mut cases = Cases::new();
+    // What the links lead to is a sound report: whoever followed one would call the tool clean.
+    let outside = cases.world.at("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("out.json"), "{\"results\": []}").unwrap();
+    let outside = outside.display();
+    for (steps, name, reason) in [
+        (vec![format!("make-link={outside}/out.json:{{scratch}}/out.json")], "out.json", "link"),
+        (vec![format!("make-link={outside}:{{scratch}}/deep")], "deep/out.json", "link"),
+        (vec!["make-link=/etc:{scratch}/deep".to_owned()], "deep/passwd", "link"),
+        (vec!["make-link=/dev/zero:{scratch}/out.json".to_owned()], "out.json", "link"),
+        (vec!["make-fifo={scratch}/out.json".to_owned()], "out.json", "no regular file"),
+        (vec!["make-dir={scratch}/out.json".to_owned()], "out.json", "no regular file"),
+    ] {
+        let fake = Fake::new(steps.into_iter().chain(["exit=0".to_owned()])).json();
+        let fake = fake.with("output.from", json!(format!("file:{name}")));
+        cases.add(fake, "output_invalid", reason);
+    }
+    cases.check();
+}
+
+#[test]
+fn a_tool_that_closes_its_output_and_stays_is_timed_out() {
+    let mut world = World::with(Fake::new([FINDING, "close-stdout", "hang"]));
+    world.set("settings", json!({ "fake": { "timeout": "300ms" } }));
+    let (ran, tool) = run(&world);
+    ran.exits(3);
+    assert_eq!((&tool["status"], &tool["end"]["how"]), (&json!("timed_out"), &json!("timed_out")));
+    // What it had reported by then is kept.
+    assert_eq!(ran.findings(), ["a.py:3 bad-three"]);
+}
+
+#[test]
+fn a_tool_that_asks_gets_no_answer_and_goes_on() {
+    let quiet = Fake::new(["read-stdin", "exit=0"]);
+    let world = World::with(quiet.with("output.map.ignore-lines", json!(["^stdin 0 bytes$"])));
+    let ran = run_all(&world);
+    assert_eq!(ran.tool("fake")["status"], "ok", "{}", ran.tool("fake"));
+}
+
+#[test]
+fn complaints_without_end_and_without_a_line_end_are_cut() {
+    let world = World::with(Fake::new([FINDING, "stderr-long-lines=300", "exit=1"]));
+    let (ran, tool) = run(&world);
+    assert_eq!((&tool["status"], ran.findings()), (&json!("ok"), vec!["a.py:3 bad-three".into()]));
+    let kept = fs::metadata(ran.results_dir().join("logs/fake.stderr")).unwrap().len();
+    assert!(kept < 20 << 20, "{kept} bytes are kept");
+    let report = fs::metadata(ran.results_dir().join("report.json")).unwrap().len();
+    assert!(report < 1 << 20, "the report has {report} bytes");
+}
+
 /// One item of a JSON report, as the tool writes it.
 fn item(path: &str, line: &Value, message: &str) -> String {
     json!({ "results": [
