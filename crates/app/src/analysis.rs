@@ -20,7 +20,7 @@ mod stage; // copies of files of the app, for a tool that must not see the rest
 mod tool; // one tool, from its files to its verdict
 mod workplace; // the folders of one analysis
 
-pub(crate) use canary::{Bench, Showing};
+pub(crate) use canary::{Bench, Showing, Shown};
 pub(crate) use engine::{Engine, Limits};
 pub(crate) use journal::Journal;
 pub(crate) use prepare::{Ready, prepare};

@@ -226,6 +226,8 @@ pub(crate) enum Tools {
         offline: bool,
     },
     /// Plant a defect for every tool and expect it to be found
+    ///
+    /// Ends with 0 if every tool that is required is there and none is untrusted, else with 3.
     Check {
         /// Which; all, if none is named
         tools: Vec<String>,

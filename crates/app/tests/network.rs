@@ -262,7 +262,8 @@ fn offline_they_are_not_started() {
 fn their_self_tests_ask_the_configured_server() {
     let check = |world: &World| -> Vec<String> {
         let output = world.assay(&["tools", "check", "--json", BOTH[0], BOTH[1]]).output().unwrap();
-        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        let checked: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = checked["tools"].as_array().unwrap();
         rows.iter().map(|row| format!("{}: {}", row["tool"], row["state"])).collect()
     };
     let world = World::vulnerable();

@@ -13,7 +13,7 @@ use crate::{
     uv::{self, UvLock},
 };
 use assay_model::Digest;
-use std::{fs, path::Path, path::PathBuf, sync::Once};
+use std::{fs, os::unix::fs::MetadataExt, path::Path, path::PathBuf, sync::Once};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -208,10 +208,12 @@ impl Provisioner {
             let (program, mend) = (program.to_owned(), mend.to_owned());
             return Err(ProvisionError::NotOnPath { program, mend });
         };
-        let size = fs::metadata(&path).map_or(0, |meta| meta.len()).to_string();
+        // Another program may have the same size, and tell the same version.
+        let changed = fs::metadata(&path).map(|meta| (meta.len(), meta.mtime(), meta.mtime_nsec()));
+        let changed = format!("{:?}", changed.unwrap_or_default());
         let prefix = path.parent().unwrap_or(Path::new("/")).to_owned();
         Ok(Installation {
-            digest: digest(&["path", &path.to_string_lossy(), &version, &size]),
+            digest: digest(&["path", &path.to_string_lossy(), &version, &changed]),
             bin_dirs: vec![prefix.clone()],
             prefix,
             version,

@@ -80,7 +80,7 @@ pub(crate) fn counted(number: u64, noun: &str) -> String {
 }
 
 /// Writes a length of time as a person would say it: `0.4s`, `12.3s`, `2m05s`, `1h02m`.
-pub(crate) fn duration(ms: u64) -> String {
+pub fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
         0..60 => format!("{seconds}.{}s", ms % 1000 / 100),

@@ -14,6 +14,7 @@ mod summary; // what came out
 mod table; // lists
 
 pub use error::error;
+pub use layout::duration;
 pub use progress::{HEARTBEAT_MS, Plain, Progress, ProgressMode, Screen, screen};
 pub use sanitise::sanitise;
 pub use size::stdout_width;

@@ -59,9 +59,10 @@ pub(crate) const fn outcome_words(outcome: AnalysisOutcome) -> &'static str {
 /// Says what a tool's work came to: `14 findings` or why there are none.
 fn result_words(run: &ToolRun) -> String {
     match (run.status, &run.reason) {
-        (ToolStatus::Ok, _) => counted(run.observations, "finding"),
-        (ToolStatus::NoInputs, _) => "nothing for it to read".to_owned(),
+        // A self-test has a reason also where all is well: what it found is no finding.
         (_, Some(reason)) => sanitise(reason).into_owned(),
+        (ToolStatus::Ok, None) => counted(run.observations, "finding"),
+        (ToolStatus::NoInputs, None) => "nothing for it to read".to_owned(),
         (_, None) => {
             run.end.as_ref().map_or_else(String::new, |end| sanitise(&end.to_string()).into_owned())
         }

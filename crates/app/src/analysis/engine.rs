@@ -1,14 +1,14 @@
 //! All tools, within the slots: first those that have to show themselves, then the app.
 
 use super::{
-    canary::{Bench, Showing},
+    canary::{Bench, Showing, Shown},
     journal::Journal,
     prepare::Ready,
     tool::{Bounds, Job, ToolResult},
     workplace::Workplace,
 };
 use crate::interrupt::Interrupt;
-use assay_model::{CancelReason, EventKind, SourceText, ToolPhase, ToolRun, ToolStatus};
+use assay_model::{CancelReason, EventKind, SourceText, ToolPhase, ToolRun, ToolStatus, Usage};
 use assay_rules::{Durations, Scheduler, Work};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
@@ -66,10 +66,11 @@ impl Engine<'_> {
     ) -> (Vec<Job>, Vec<ToolResult>, Option<CancelReason>) {
         let due: Vec<Ready> =
             jobs.iter().map(|job| &job.ready).filter(|r| self.bench.is_due(r)).cloned().collect();
-        let (showings, stopped) = self.showings(due).await;
+        let ended = |ready: &Ready, _: &Shown| self.phase(ready, ToolPhase::Waiting);
+        let (showings, stopped) = self.showings(due, ended).await;
         let mut failed: HashMap<String, String> = HashMap::new();
-        for (ready, showing) in showings {
-            if let Showing::Failed { why } = showing {
+        for (ready, shown) in showings {
+            if let Showing::Failed { why } = shown.showing {
                 failed.insert(ready.chosen.tool.id().to_string(), why);
             }
         }
@@ -83,11 +84,12 @@ impl Engine<'_> {
         (kept, ended, stopped)
     }
 
-    /// Lets tools show what they find, side by side.
+    /// Lets tools show what they find, side by side; `ended` hears of each as it ends.
     pub(crate) async fn showings(
         &self,
         due: Vec<Ready>,
-    ) -> (Vec<(Ready, Showing)>, Option<CancelReason>) {
+        ended: impl Fn(&Ready, &Shown),
+    ) -> (Vec<(Ready, Shown)>, Option<CancelReason>) {
         let works = due.iter().enumerate().map(|(id, ready)| self.work(id, ready, 0)).collect();
         let mut showings = Vec::new();
         let start = |id: usize, cancel| {
@@ -97,13 +99,17 @@ impl Engine<'_> {
             let deadline = Instant::now() + SHOWING_TIME_MAX;
             async move { bench.show(&ready, &Bounds { deadline, cancel }).await }
         };
-        let settle = |id: usize, result: Result<Showing, Lost>| {
-            let showing = result.unwrap_or_else(|lost| match lost {
-                Lost::NotStarted => Showing::Undecided { why: "it was stopped".to_owned() },
-                Lost::Panicked(why) => Showing::Undecided { why },
+        let settle = |id: usize, result: Result<Shown, Lost>| {
+            let shown = result.unwrap_or_else(|lost| {
+                let (status, why) = match lost {
+                    Lost::NotStarted => (ToolStatus::Cancelled, "it was stopped".to_owned()),
+                    Lost::Panicked(why) => (ToolStatus::Failed, why),
+                };
+                let showing = Showing::Undecided { status, why };
+                Shown { showing, usage: Usage::default() }
             });
-            self.phase(&due[id], ToolPhase::Waiting);
-            showings.push((due[id].clone(), showing));
+            ended(&due[id], &shown);
+            showings.push((due[id].clone(), shown));
         };
         let stopped = self.row(works, None, start, settle).await;
         (showings, stopped)

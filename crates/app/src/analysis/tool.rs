@@ -239,8 +239,8 @@ impl Visit<'_> {
     ) -> ToolEnd {
         let tool = &self.ready.chosen.tool;
         let scratch = self.corner.outside(&call.scratch);
-        if let Err(error) = files::make_folder(scratch.as_std_path())
-            .and_then(|()| stage(&mut call, self.corner))
+        if let Err(error) =
+            files::make_folder(scratch.as_std_path()).and_then(|()| stage(&mut call, self.corner))
         {
             done.calls.push(not_started(format!("its folder could not be made: {error}")));
             return ToolEnd::NotStarted { why: error.to_string() };

@@ -1,7 +1,7 @@
 //! `assay tools`: what there is, what is installed, what works.
 
 use crate::{
-    analysis::{Bench, Engine, Journal, Limits, Ready, Showing, Woken, Workplace, prepare},
+    analysis::{Bench, Engine, Journal, Limits, Ready, Showing, Shown, Woken, Workplace, prepare},
     cage,
     cli::{Global, Tools as Command},
     exit::Exit,
@@ -12,7 +12,7 @@ use crate::{
     setup::{Chosen, catalogue, loader},
 };
 use assay_exec::Cage;
-use assay_model::{Digest, Profile, ToolRun, ToolStatus};
+use assay_model::{Digest, EventKind, Profile, ToolRun, ToolStatus, Usage};
 use assay_rules::Durations;
 use assay_term::table;
 use assay_tools::{Catalogue, Optional, Selection, select};
@@ -105,7 +105,7 @@ async fn bring(
     let provisioner = session::provisioner(offline)?;
     for chosen in &chosen {
         let tool = chosen.tool.id().clone();
-        journal.tell(assay_model::EventKind::ToolPlanned { tool });
+        journal.tell(EventKind::ToolPlanned { tool });
     }
     let woken = chosen
         .into_iter()
@@ -196,8 +196,15 @@ fn why(run: &ToolRun) -> String {
     }
 }
 
-/// One tool's row of `assay tools check`: name, version, state, why.
-type Row = [String; 4];
+/// What `assay tools check` says of one tool.
+struct Checked {
+    tool: String,
+    version: Option<String>,
+    state: &'static str,
+    why: Option<String>,
+    /// Of both samples together; absent where nothing was started.
+    usage: Option<Usage>,
+}
 
 fn check(
     chosen: Vec<Chosen>,
@@ -211,16 +218,13 @@ fn check(
     });
     journal.finish();
     let (showings, not_run) = shown?;
-    let failed = showings.iter().any(|(_, showing)| matches!(showing, Showing::Failed { .. }));
+    let is_failed = |shown: &Shown| matches!(shown.showing, Showing::Failed { .. });
+    let failed = showings.iter().any(|(_, shown)| is_failed(shown));
     let missing = not_run.iter().any(ToolRun::leaves_a_gap);
-    let mut rows: Vec<Row> = showings.iter().map(row_of_showing).collect();
-    rows.extend(
-        not_run
-            .iter()
-            .map(|run| [run.tool.to_string(), String::new(), run.status.to_string(), why(run)]),
-    );
-    rows.sort();
-    print_checked(rows, as_json, cage)?;
+    let shown = showings.iter().map(|(ready, shown)| Checked::of(ready, shown));
+    let mut all: Vec<Checked> = shown.chain(not_run.iter().map(Checked::missing)).collect();
+    all.sort_by(|a, b| a.tool.cmp(&b.tool));
+    print_checked(&all, as_json, cage)?;
     Ok(if failed || missing { Exit::Incomplete } else { Exit::Done })
 }
 
@@ -230,8 +234,11 @@ async fn show_all(
     offline: bool,
     (journal, cage): (&Arc<Journal>, &Cage),
     interrupt: &Interrupt,
-) -> Result<(Vec<(Ready, Showing)>, Vec<ToolRun>), Failure> {
+) -> Result<(Vec<(Ready, Shown)>, Vec<ToolRun>), Failure> {
     let installed = bring(chosen, offline, journal, interrupt).await?;
+    for run in &installed.not_run {
+        journal.tell(EventKind::ToolEnded { run: Box::new(run.clone()) });
+    }
     let workplace = Arc::new(Workplace::new(cage.clone())?);
     let cache = session::provisioner(offline)?.settings().cache.clone();
     let engine = Engine {
@@ -246,34 +253,38 @@ async fn show_all(
         workplace: &workplace,
         interrupt,
     };
-    match engine.showings(installed.ready).await {
+    let ended = |ready: &Ready, shown: &Shown| {
+        let run = Box::new(told(ready, shown, journal.elapsed_ms()));
+        journal.tell(EventKind::ToolEnded { run });
+    };
+    match engine.showings(installed.ready, ended).await {
         (_, Some(reason)) => Err(Failure::stopped(Some(reason))),
         (showings, None) => Ok((showings, installed.not_run)),
     }
 }
 
-fn row_of_showing((ready, showing): &(Ready, Showing)) -> Row {
-    let (state, why) = match showing {
-        Showing::Passed => ("ok", ""),
-        Showing::Undecided { why } => ("not proven", why.as_str()),
-        Showing::Failed { why } => (ToolStatus::Untrusted.as_str(), why.as_str()),
+/// The end of a self-test as progress shows it.
+fn told(ready: &Ready, shown: &Shown, now_ms: u64) -> ToolRun {
+    let (status, reason) = match &shown.showing {
+        Showing::Passed => (ToolStatus::Ok, "it finds what was planted"),
+        Showing::Undecided { status, why } => (*status, why.as_str()),
+        Showing::Failed { why } => (ToolStatus::Untrusted, why.as_str()),
     };
-    let id = ready.chosen.tool.id().to_string();
-    [id, ready.chosen.version(&ready.installation.version), state.to_owned(), why.to_owned()]
+    let mut run = ready.chosen.not_run(status);
+    run.version = Some(ready.chosen.version(&ready.installation.version));
+    run.reason = Some(reason.to_owned());
+    run.usage = shown.usage;
+    run.started_ms = Some(now_ms.saturating_sub(shown.usage.wall_ms));
+    run
 }
 
-fn print_checked(rows: Vec<Row>, as_json: bool, cage: &Cage) -> Result<(), Failure> {
+fn print_checked(all: &[Checked], as_json: bool, cage: &Cage) -> Result<(), Failure> {
     if as_json {
-        let tools: Vec<_> = rows
-            .iter()
-            .map(|[tool, version, state, why]| {
-                json!({"tool": tool, "version": version, "state": state, "why": why})
-            })
-            .collect();
-        return session::print_json(&tools);
+        let tools: Vec<_> = all.iter().map(Checked::json).collect();
+        return session::print_json(&json!({ "isolation": cage.describe(), "tools": tools }));
     }
-    let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
-    let headers = ["tool", "version", "state", "why"];
+    let rows: Vec<Vec<String>> = all.iter().map(Checked::row).collect();
+    let headers = ["tool", "version", "state", "took", "why"];
     session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
     let mut text = "\nin force on this machine:\n".to_owned();
     for line in cage.describe() {
@@ -283,6 +294,47 @@ fn print_checked(rows: Vec<Row>, as_json: bool, cage: &Cage) -> Result<(), Failu
         text.push_str(&format!("  not in force: {layer}: {why}\n"));
     }
     session::print(&text)
+}
+
+// === impl Checked ===
+
+impl Checked {
+    fn of(ready: &Ready, shown: &Shown) -> Self {
+        let (state, why) = match &shown.showing {
+            Showing::Passed => ("ok", None),
+            Showing::Undecided { why, .. } => ("not proven", Some(why)),
+            Showing::Failed { why } => (ToolStatus::Untrusted.as_str(), Some(why)),
+        };
+        Self {
+            tool: ready.chosen.tool.id().to_string(),
+            version: Some(ready.chosen.version(&ready.installation.version)),
+            state,
+            why: why.cloned(),
+            usage: Some(shown.usage).filter(|usage| *usage != Usage::default()),
+        }
+    }
+
+    fn missing(run: &ToolRun) -> Self {
+        let (tool, state) = (run.tool.to_string(), run.status.as_str());
+        Self { tool, version: None, state, why: Some(why(run)), usage: None }
+    }
+
+    fn row(&self) -> Vec<String> {
+        vec![
+            self.tool.clone(),
+            self.version.clone().unwrap_or_default(),
+            self.state.to_owned(),
+            self.usage.map_or_else(String::new, |usage| assay_term::duration(usage.wall_ms)),
+            self.why.clone().unwrap_or_default(),
+        ]
+    }
+
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "tool": self.tool, "version": self.version, "state": self.state, "why": self.why,
+            "usage": self.usage,
+        })
+    }
 }
 
 fn prune(catalogue: &Catalogue) -> Outcome {

@@ -294,8 +294,8 @@ fn checked(rows: &[Row], spoil: fn(&Row) -> Spoilt) -> (BTreeMap<String, String>
     words.extend(names.iter().map(String::as_str));
     let ran = world.says(&words);
     let all: Value = serde_json::from_str(&ran.stdout()).unwrap();
-    let states = all.as_array().unwrap().iter().map(|tool| {
-        let text = |key: &str| tool[key].as_str().unwrap().to_owned();
+    let states = all["tools"].as_array().unwrap().iter().map(|tool| {
+        let text = |key: &str| tool[key].as_str().unwrap_or_default().to_owned();
         (text("tool"), format!("{}: {}", text("state"), text("why")))
     });
     (states.collect(), ran)

@@ -118,7 +118,7 @@ fn tools_are_listed_and_checked_without_any_being_installed() {
     let ran = world.says(&["tools", "check", "--offline", "ruff", "--json"]);
     ran.exits(3);
     let checked: Value = serde_json::from_str(&ran.stdout()).unwrap();
-    assert_eq!(checked[0]["state"], "unavailable");
+    assert_eq!(checked["tools"][0]["state"], "unavailable");
     world.says(&["tools", "install", "--offline", "ruff"]).exits(3);
     world
         .says(&["tools", "install", "no-such-tool"])
