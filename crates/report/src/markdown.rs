@@ -139,6 +139,13 @@ fn footer(report: &Report, summary: &Summary<'_>, out: &mut impl Write) -> io::R
         "<sub>{done} of {total} tools did their work over {} files, {} lines.",
         source.files, source.lines
     )?;
+    let ran = report.tools.iter().filter(|run| run.started_ms.is_some());
+    if let Some(run) = ran.max_by_key(|run| run.usage.wall_ms) {
+        let (ms, mib) = (run.usage.wall_ms, run.usage.peak_kib.div_ceil(1024));
+        let peak = if mib > 0 { format!(", {mib} MiB") } else { String::new() };
+        let took = format!("{}.{} s{peak}", ms / 1000, ms % 1000 / 100);
+        write!(out, " {} took longest: {took}.", escaped(run.tool.as_str()))?;
+    }
     for (tool, files) in &summary.unread {
         write!(out, " {tool} could not read {files} of them.")?;
     }

@@ -238,7 +238,7 @@ fn an_incomplete_analysis_says_so_and_names_who_and_what_mends_it() {
     let banner = banner.split_once("<dl class=\"tiles\">").unwrap().0;
     for words in [
         "This analysis is incomplete",
-        "3 required tools did not do their work",
+        "4 required tools did not do their work",
         "checkov",
         "timed out",
         "complexipy",
@@ -250,6 +250,33 @@ fn an_incomplete_analysis_says_so_and_names_who_and_what_mends_it() {
     ] {
         assert!(banner.contains(words), "{words}");
     }
+}
+
+#[test]
+fn what_every_tool_took_is_drawn_and_stands_in_a_table() {
+    let page = page(&report(0));
+    let (_, plot) = page.split_once("<figure class=\"card timeline\">").unwrap();
+    let (plot, _) = plot.split_once("</figure>").unwrap();
+    let (drawn, table) = plot.split_once("<details class=\"figures\">").unwrap();
+    // More CPU than wall time fills the bar and no more; a table tells how much it was.
+    let semgrep = drawn.split_once("semgrep: ok").unwrap().1;
+    assert!(semgrep.starts_with(", 14 observations, from 150 ms for 9.8 s, computed 17.5 s, 327"));
+    for (tool, figures) in [
+        ("semgrep", ["17.1 s", "490 ms", "327 MiB", "37.3 MiB", "861 KiB", "code 1"]),
+        (
+            "checkov",
+            ["4.5 s", "250 ms", "186 MiB", "19.0 MiB", "439 KiB", "timed out, gone in 14 ms"],
+        ),
+        ("pyright", ["1.9 s", "110 ms", "104 MiB", "8.3 MiB", "193 KiB", "out of memory"]),
+        ("oxlint", ["63 ms", "3 ms", "–", "273 KiB", "6 KiB", "code 0"]),
+    ] {
+        let row = table.split_once(&format!("<th scope=\"row\">{tool}</th>")).unwrap().1;
+        let row = row.split_once("</tr>").unwrap().0;
+        for figure in figures {
+            assert!(row.contains(&format!(">{figure}</td>")), "{tool}: no {figure} in {row}");
+        }
+    }
+    assert!(!table.contains("stylelint"), "what never ran took nothing");
 }
 
 #[test]

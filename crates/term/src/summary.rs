@@ -14,7 +14,7 @@ use crate::{
     sanitise,
     style::{Role, Sign},
 };
-use assay_model::{AnalysisOutcome, Report, ToolStatus};
+use assay_model::{AnalysisOutcome, Report, ToolRun, ToolStatus};
 
 /// A report file that was written, for the last lines of the summary.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,6 +101,10 @@ fn headline(page: &mut Page<'_>) {
     if ran == 1 {
         text = text.replace("their work", "its work");
     }
+    if let Some(run) = longest(report) {
+        let took = crate::layout::duration(run.usage.wall_ms);
+        text = format!("{text}; {} took longest, {took}{}", run.tool, peak(run));
+    }
     if gaps > 0 {
         let whose = if gaps == 1 { "its" } else { "their" };
         text = format!(
@@ -115,6 +119,23 @@ fn headline(page: &mut Page<'_>) {
         };
     }
     page.paragraph(2, None, &text);
+}
+
+/// An analysis that is shorter than this leaves nobody asking where its time went.
+const LONG_MS: u64 = 10_000;
+
+/// The tool that a long analysis waited for, where there were several.
+fn longest(report: &Report) -> Option<&ToolRun> {
+    let ran = || report.tools.iter().filter(|run| run.started_ms.is_some());
+    let is_asked = report.duration_ms >= LONG_MS && ran().count() > 1;
+    ran().max_by_key(|run| run.usage.wall_ms).filter(|_| is_asked)
+}
+
+fn peak(run: &ToolRun) -> String {
+    match run.usage.peak_kib.div_ceil(1024) {
+        0 => String::new(),
+        mib => format!(" and {mib} MiB"),
+    }
 }
 
 fn reports(page: &mut Page<'_>, written: &[WrittenReport]) {

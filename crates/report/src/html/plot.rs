@@ -1,7 +1,7 @@
 //! Bars and the timeline: numbers become lengths in percent. The template draws them as SVG that
 //! fits any width, and sets the words as text that can be read, selected and spoken.
 
-use super::words::{counted, duration, grouped, look};
+use super::words::{bytes_in_words, counted, duration, grouped, how_it_ended, look, mebibytes};
 use crate::shown_line;
 use assay_model::{Finding, Report, Severity, ToolRun, ToolStatus};
 use std::collections::BTreeMap;
@@ -42,6 +42,8 @@ pub(super) struct Timeline {
     pub(super) rows: Vec<Lane>,
     /// Names of tools that had nothing to read.
     pub(super) idle: Vec<String>,
+    /// The same in figures, with what the plot has no room for.
+    pub(super) figures: Vec<Figures>,
 }
 
 pub(super) struct Tick {
@@ -52,10 +54,33 @@ pub(super) struct Tick {
 pub(super) struct Lane {
     pub(super) tool: String,
     pub(super) look: &'static str,
-    /// Where its bar begins and how long it is; absent when it never ran.
-    pub(super) bar: Option<(String, String)>,
+    /// Absent when it never ran.
+    pub(super) bar: Option<LaneBar>,
+    /// Its peak of memory, as a share of the highest one; absent where it is not known.
+    pub(super) memory: Option<(String, String)>,
     pub(super) note: String,
     pub(super) title: String,
+}
+
+/// The time of a tool: from where to where, and how much of it its processes computed.
+pub(super) struct LaneBar {
+    pub(super) from: String,
+    pub(super) width: String,
+    /// Never longer than `width`, also of a tool with many threads.
+    pub(super) busy: String,
+}
+
+/// A row of the table beneath the plot.
+pub(super) struct Figures {
+    pub(super) tool: String,
+    pub(super) started: String,
+    pub(super) wall: String,
+    pub(super) user: String,
+    pub(super) system: String,
+    pub(super) memory: String,
+    pub(super) read: String,
+    pub(super) written: String,
+    pub(super) ended: String,
 }
 
 type BySeverity = BTreeMap<Severity, u64>;
@@ -152,22 +177,43 @@ pub(super) fn timeline(report: &Report) -> Timeline {
     // What never started has no time and stands last, where it is not lost among the others.
     runs.sort_by_key(|run| (run.started_ms.is_none(), run.started_ms));
     let idle = report.tools.iter().filter(|run| run.status == ToolStatus::NoInputs);
+    let scale =
+        Scale { whole, highest: runs.iter().map(|run| run.usage.peak_kib).max().unwrap_or(0) };
     Timeline {
         ticks: ticks(whole),
-        rows: runs.into_iter().map(|run| lane(run, whole)).collect(),
+        figures: runs
+            .iter()
+            .filter(|run| run.started_ms.is_some())
+            .map(|run| figures(run))
+            .collect(),
+        rows: runs.into_iter().map(|run| lane(run, &scale)).collect(),
         idle: idle.map(|run| run.tool.to_string()).collect(),
     }
 }
 
-fn lane(run: &ToolRun, whole: u64) -> Lane {
+/// What a full bar stands for.
+struct Scale {
+    /// Milliseconds.
+    whole: u64,
+    /// KiB.
+    highest: u64,
+}
+
+fn lane(run: &ToolRun, scale: &Scale) -> Lane {
     let words = run.status.in_words();
-    let took = duration(run.usage.wall_ms);
+    let (usage, whole) = (&run.usage, scale.whole);
+    let took = duration(usage.wall_ms);
+    let computed = usage.user_ms + usage.system_ms;
     let bar = run.started_ms.map(|start| {
-        (
-            percent(start.min(whole), whole),
-            percent(run.usage.wall_ms.min(whole - start.min(whole)), whole),
-        )
+        let width = usage.wall_ms.min(whole - start.min(whole));
+        LaneBar {
+            from: percent(start.min(whole), whole),
+            width: percent(width, whole),
+            busy: percent(computed.min(width), whole),
+        }
     });
+    let known = usage.peak_kib > 0 && run.started_ms.is_some();
+    let memory = known.then(|| (percent(usage.peak_kib, scale.highest), mebibytes(usage.peak_kib)));
     let note = match (&bar, run.status) {
         (Some(_), ToolStatus::Ok) => took.clone(),
         (Some(_), _) => format!("{words}, {took}"),
@@ -175,17 +221,40 @@ fn lane(run: &ToolRun, whole: u64) -> Lane {
         (None, _) => format!("{words}, not required"),
     };
     let found = counted(run.observations, "observation");
+    let peak = memory.as_ref().map_or_else(String::new, |(_, peak)| format!(", {peak} at most"));
     Lane {
         tool: run.tool.to_string(),
         look: look(run),
         title: match run.started_ms {
             Some(start) => {
-                format!("{}: {words}, {found}, from {} for {took}", run.tool, duration(start))
+                format!(
+                    "{}: {words}, {found}, from {} for {took}, computed {}{peak}",
+                    run.tool,
+                    duration(start),
+                    duration(computed)
+                )
             }
             None => format!("{}: {words}, never ran", run.tool),
         },
         bar,
+        memory,
         note,
+    }
+}
+
+fn figures(run: &ToolRun) -> Figures {
+    let usage = &run.usage;
+    let counted = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), bytes_in_words);
+    Figures {
+        tool: run.tool.to_string(),
+        started: duration(run.started_ms.unwrap_or(0)),
+        wall: duration(usage.wall_ms),
+        user: duration(usage.user_ms),
+        system: duration(usage.system_ms),
+        memory: if usage.peak_kib > 0 { mebibytes(usage.peak_kib) } else { "–".to_owned() },
+        read: counted(usage.read_bytes),
+        written: counted(usage.written_bytes),
+        ended: how_it_ended(run),
     }
 }
 
@@ -230,6 +299,22 @@ mod tests {
         for ms in [1, 7, 999, 54_321, 10_000_000] {
             assert!(ticks(ms).len() as u64 <= TICKS_MAX + 1, "{ms}");
         }
+    }
+
+    #[test]
+    fn a_tool_with_many_threads_computes_no_longer_than_its_bar() {
+        let scale = Scale { whole: 10_000, highest: 2_048 };
+        let mut run =
+            ToolRun::not_run(assay_model::ToolId::new("x").unwrap(), ToolStatus::Ok, true);
+        run.started_ms = Some(9_000);
+        run.usage.wall_ms = 2_000;
+        run.usage.user_ms = 5_000;
+        run.usage.peak_kib = 1_024;
+        let lane = lane(&run, &scale);
+        let bar = lane.bar.unwrap();
+        assert_eq!([bar.from, bar.width, bar.busy], ["90.00%", "10.00%", "10.00%"]);
+        assert_eq!(lane.memory, Some(("50.00%".to_owned(), "1 MiB".to_owned())));
+        assert!(lane.title.ends_with("for 2.0 s, computed 5.0 s, 1 MiB at most"), "{}", lane.title);
     }
 
     #[test]

@@ -6,10 +6,10 @@ mod defects;
 
 use assay_model::{
     AnalysisOutcome, AppInfo, AppRef, Confidence, Counts, Digest, Edit, Environment, Finding,
-    Fingerprint, Fix, GitInfo, IgnoreUse, Kind, Language, LanguageInfo, Location, Profile, Region,
-    Report, RuleId, SelectionInfo, Severity, Sighting, SkipCause, Skipped, Snippet, SourceInfo,
-    SourcePath, SourceText, Suppression, SuppressionKind, TaskId, ToolEnd, ToolId, ToolRun,
-    ToolStatus, Usage, Verdict,
+    Fingerprint, Fix, GitInfo, IgnoreUse, Kind, Language, LanguageInfo, Limit, Location, Profile,
+    Region, Report, RuleId, SelectionInfo, Severity, Sighting, SkipCause, Skipped, Snippet,
+    SourceInfo, SourcePath, SourceText, Suppression, SuppressionKind, TaskId, ToolEnd, ToolId,
+    ToolRun, ToolStatus, Usage, Verdict,
 };
 use defects::DEFECTS;
 use std::{collections::BTreeMap, sync::Arc};
@@ -199,14 +199,32 @@ fn tools() -> Vec<ToolRun> {
     ]
     .map(|(name, numbers)| ran(name, numbers))
     .into();
+    // Two threads; one that mostly waits; one that was too quick for its peak to be seen.
+    tools[2].usage.user_ms = 17_100;
+    tools[10].usage.user_ms = 400;
+    tools[17].usage.peak_kib = 0;
     tools[1].files_failed = vec![SourcePath::new("notes/broken.py").unwrap()];
     tools[1].notes = vec!["1 file could not be parsed as Python".to_owned()];
-    tools.push(ended(
-        ran("checkov", [1_000, 5_000, 0]),
-        ToolStatus::TimedOut,
-        "it did not end within its 5 s",
-        "assay analyze --timeout 10m",
-    ));
+    tools.push(ToolRun {
+        end: Some(ToolEnd::TimedOut),
+        cancel_ms: Some(14),
+        ..ended(
+            ran("checkov", [1_000, 5_000, 0]),
+            ToolStatus::TimedOut,
+            "it did not end within its 5 s",
+            "assay analyze --timeout 10m",
+        )
+    });
+    let most = 2 << 30;
+    tools.push(ToolRun {
+        end: Some(ToolEnd::LimitReached { limit: Limit::Memory, most }),
+        ..ended(
+            ran("pyright", [4_000, 2_200, 0]),
+            ToolStatus::Failed,
+            "it ran out of memory: it used more than it may (2048 MiB)",
+            "assay tools check pyright",
+        )
+    });
     tools.push(ToolRun {
         stderr_tail: Some(format!(
             "Traceback (most recent call last):\n  File \"complexipy\", line 1\n{HOSTILE}"

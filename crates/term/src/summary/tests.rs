@@ -160,3 +160,24 @@ fn no_outcome_but_complete_is_headed_with_the_good_sign() {
     }
     assert!(summary(&clean(), &[], &SIGNS, 80).starts_with('✓'));
 }
+
+#[test]
+fn of_a_long_analysis_it_is_told_what_took_longest() {
+    let report = |duration_ms, times: &[u64]| {
+        let run = rich().tools.remove(0);
+        let ran = |wall_ms: &u64| {
+            let mut run = run.clone();
+            run.started_ms = Some(5);
+            (run.usage.wall_ms, run.usage.peak_kib) = (*wall_ms, wall_ms * 20);
+            run
+        };
+        Report { duration_ms, tools: times.iter().map(ran).collect(), ..clean() }
+    };
+    let told = |report: &Report| summary(report, &[], &SIGNS, 120).contains("took longest");
+    let long = report(12_000, &[900, 11_000]);
+    let text = summary(&long, &[], &SIGNS, 120);
+    let name = long.tools[0].tool.as_str();
+    assert!(text.contains(&format!("; {name} took longest, 11.0s and 215 MiB")), "{text}");
+    assert!(!told(&report(9_000, &[900, 8_000])), "nobody asks");
+    assert!(!told(&report(12_000, &[11_000])), "there is no other");
+}
