@@ -181,7 +181,11 @@ fn install(chosen: Vec<Chosen>, offline: bool, session: &Session) -> Outcome {
     let mut missing = 0;
     for run in &installed.not_run {
         missing += u32::from(run.required);
-        rows.push(vec![run.tool.to_string(), String::new(), why(run)]);
+        rows.push(vec![
+            run.tool.to_string(),
+            String::new(),
+            format!("{}: {}", run.status, why(run)),
+        ]);
     }
     rows.sort();
     session::print(&table(&["tool", "version", "state"], &rows, assay_term::stdout_width()))?;
@@ -191,8 +195,8 @@ fn install(chosen: Vec<Chosen>, offline: bool, session: &Session) -> Outcome {
 fn why(run: &ToolRun) -> String {
     let reason = run.reason.as_deref().unwrap_or("it is not there");
     match &run.mend {
-        Some(mend) => format!("{}: {reason} ({mend})", run.status),
-        None => format!("{}: {reason}", run.status),
+        Some(mend) => format!("{reason} ({mend})"),
+        None => reason.to_owned(),
     }
 }
 
