@@ -9,6 +9,8 @@ mod programs; // where the fake programs are
 
 pub use advisories::Advisories;
 pub use http::{Answer, Question, Server};
-pub use processes::{children_of, is_zombie, lives, marked, open_descriptors, wait_until};
+pub use processes::{
+    children_of, is_zombie, lives, marked, open_descriptors, parent_of, wait_until,
+};
 pub use programs::{fake_tool, program, shim};
 pub use tempfile::{TempDir, tempdir};

@@ -40,8 +40,13 @@ pub fn children_of(parent: u32) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter(|pid| field(*pid, 1).and_then(|ppid| ppid.parse().ok()) == Some(parent))
+        .filter(|pid| parent_of(*pid) == Some(parent))
         .collect()
+}
+
+/// The parent of a process that is there.
+pub fn parent_of(pid: u32) -> Option<u32> {
+    field(pid, 1)?.parse().ok()
 }
 
 /// Every living process that was started with `mark` (`NAME=VALUE`) in its environment. Finds what

@@ -102,8 +102,7 @@ async fn check(cage: &Cage, family: &[&str], way: Way) {
         }
         Way::KillKeeper | Way::KillInit | Way::KillBoth => {
             bench.until_there_are(count).await;
-            let keeper = *children_of(std::process::id()).last().unwrap();
-            let init = *children_of(keeper).last().unwrap();
+            let [keeper, init] = bench.guards();
             match way {
                 Way::KillInit => kill(&[init]),
                 Way::KillKeeper => kill(&[keeper]),

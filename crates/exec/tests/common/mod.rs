@@ -13,7 +13,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
-use testkit::{TempDir, fake_tool, marked, tempdir, wait_until};
+use testkit::{TempDir, fake_tool, marked, parent_of, tempdir, wait_until};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -170,6 +170,17 @@ impl Bench {
     /// The living processes of the job, as the machine numbers them.
     pub(crate) fn living(&self) -> Vec<u32> {
         marked(&format!("ASSAY_TEST_MARK={}", self.mark))
+    }
+
+    /// The keeper and the init that stand over the living processes.
+    pub(crate) fn guards(&self) -> [u32; 2] {
+        let own = std::process::id();
+        let mut line = vec![*self.living().first().unwrap()];
+        while *line.last().unwrap() != own {
+            line.push(parent_of(*line.last().unwrap()).unwrap());
+        }
+        line.reverse();
+        [line[1], line[2]]
     }
 
     pub(crate) async fn until_there_are(&self, count: usize) {
