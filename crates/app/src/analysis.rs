@@ -17,6 +17,7 @@ mod journal; // events, in order, to the log and to the screen
 mod prepare; // installing what is needed
 mod registry; // the npm registry that the user has chosen
 mod stage; // copies of files of the app, for a tool that must not see the rest
+mod staging; // what of the app one tool does not see as it is, and the way back
 mod tool; // one tool, from its files to its verdict
 mod workplace; // the folders of one analysis
 
@@ -39,6 +40,7 @@ use assay_provision::Provisioner;
 use assay_rules::Durations;
 use assay_source::{Options, Snapshot, SourceError};
 use assemble::Source;
+use staging::Staging;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 use tool::{Files, Job, ToolResult};
 
@@ -68,8 +70,8 @@ pub(crate) struct Finished {
 pub(crate) struct Woken {
     pub(crate) chosen: Chosen,
     pub(crate) matched: Vec<SourcePath>,
-    /// All files but those that would steer this tool; absent where there are none of these.
-    pub(crate) staged: Option<Arc<[SourcePath]>>,
+    /// Absent where nothing in the app could steer it.
+    pub(crate) staging: Option<Arc<Staging>>,
 }
 
 /// An analysis under way.
@@ -173,26 +175,23 @@ impl Analysis<'_> {
         }
         let mut woken = Vec::new();
         for chosen in all {
-            let matched = self.matched(&chosen);
+            let staging = Staging::of(&chosen.tool, &self.snapshot).map(Arc::new);
+            let mut matched = self.matched(&chosen);
+            if let Some(staging) = &staging {
+                matched = staging.as_seen(matched);
+            }
             if matched.is_empty() {
                 let mut run = chosen.not_run(ToolStatus::NoInputs);
                 run.reason = Some("the app holds no file that it reads".to_owned());
+                if let Some(staging) = staging {
+                    staging.tell(&mut run);
+                }
                 self.end(run);
             } else {
-                let staged = self.staged(&chosen);
-                woken.push(Woken { chosen, matched, staged });
+                woken.push(Woken { chosen, matched, staging });
             }
         }
         woken
-    }
-
-    /// Lists what a tool is to see, if that is not all.
-    fn staged(&self, chosen: &Chosen) -> Option<Arc<[SourcePath]>> {
-        let names = &chosen.tool.declaration().hidden;
-        let paths = || self.snapshot.files().iter().map(|file| &file.path);
-        let is_hidden = |path: &SourcePath| names.iter().any(|name| name == path.file_name());
-        let any = !names.is_empty() && paths().any(is_hidden);
-        any.then(|| paths().filter(|path| !is_hidden(path)).cloned().collect())
     }
 
     fn matched(&self, chosen: &Chosen) -> Vec<SourcePath> {
@@ -265,8 +264,10 @@ impl Analysis<'_> {
 
     fn job(&self, ready: Ready) -> Job {
         let snapshot = Arc::clone(&self.snapshot);
-        let holds = move |path: &SourcePath| {
-            snapshot.files().binary_search_by(|file| file.path.cmp(path)).is_ok()
+        let staging = ready.staging.clone();
+        let holds = move |path: &SourcePath| match &staging {
+            Some(staging) => staging.shows(path),
+            None => snapshot.holds(path),
         };
         Job {
             ready,

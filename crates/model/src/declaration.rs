@@ -18,7 +18,7 @@
 //! Files are relative to the project where that is the working directory, else absolute. With
 //! `batches` and `each`, every call has a `{scratch}` of its own.
 
-use crate::{ColumnUnit, Confidence, Kind, Language, Mapping, Profile, Severity};
+use crate::{ColumnUnit, Confidence, Kind, Language, Mapping, Profile, Severity, SteeredBy};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -85,10 +85,9 @@ pub struct ToolDeclaration {
     /// Comments that suppress more than one line.
     #[serde(default)]
     pub suppressed_blocks: Vec<SuppressedBlock>,
-    /// Names of files by which an app could steer this tool or hide code from it, whatever the tool
-    /// is told. Where one is there, the tool gets a copy of the app without it.
+    /// Files by which an app could steer this tool or hide code from it.
     #[serde(default)]
-    pub hidden: Vec<String>,
+    pub steered_by: Vec<SteeredBy>,
     /// Its self-test. Required of every shipped tool; without one a tool's clean result is only
     /// as good as its exit code.
     #[serde(default)]
@@ -265,6 +264,8 @@ pub enum StagedContent {
     /// Of a `requirements.txt` only `name==version`: no option, address, path or hash. What that
     /// leaves out is told as a complaint, so that nothing is clean.
     PinnedRequirements,
+    /// Of a `requirements.txt` what it asks for itself: no other file that it names, no option.
+    OwnRequirements,
 }
 
 /// Where its report appears and how it reads.

@@ -12,6 +12,7 @@ mod mapping; // how the items of a report become findings
 mod path; // a place inside the analysed app
 mod report; // the whole result, as written to `report.json`
 mod status; // how a tool ended, and what that is worth
+mod steering; // files by which an app could steer a tool
 
 pub use app::{AppRef, ModelSlug, ParseAppError};
 pub use cancel::CancelReason;
@@ -34,3 +35,4 @@ pub use report::{
     REPORT_VERSION, Report, SelectionInfo, SkipCause, Skipped, SourceInfo, Verdict,
 };
 pub use status::{Limit, ToolEnd, ToolRun, ToolStatus, Usage};
+pub use steering::{SteeredBy, Treatment};

@@ -5,8 +5,8 @@
 //! swapped for a link while we walk; every file that is left out is counted by its cause; the
 //! digest names the copied bytes and nothing else.
 //!
-//! Does not: run git (a hostile repository configures programs that git would start), stage files
-//! for a particular tool, or decide which tool reads what.
+//! Does not: run git (a hostile repository configures programs that git would start), or decide which
+//! tool reads what.
 
 mod framework; // which frameworks the manifests name
 mod git; // commit, branch and tracked files, read without git
@@ -14,11 +14,13 @@ mod ignored; // `.gitignore` and `.assayignore`
 mod language; // which language a file is in
 mod skip; // what is left out, and the count of it
 mod snapshot; // the copy and its digest
+mod stage; // a second tree of the copy, for one tool
 mod text; // source text for reports
 mod walk; // the tree, folder by folder
 
 pub use language::language_of;
 pub use snapshot::{Options, Snapshot, SourceError, SourceFile, digest_of, take};
+pub use stage::{Change, Stage};
 
 /// Files above this are left out and counted: generated data, not code that a person reviews.
 pub const FILE_BYTES_MAX: u64 = 5 << 20;

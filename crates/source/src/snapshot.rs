@@ -337,6 +337,11 @@ impl Snapshot {
         &self.files
     }
 
+    /// Whether there is a file of that name.
+    pub fn holds(&self, path: &SourcePath) -> bool {
+        self.files.binary_search_by(|file| file.path.cmp(path)).is_ok()
+    }
+
     pub fn info(&self) -> &SourceInfo {
         &self.info
     }
@@ -367,11 +372,15 @@ impl SourceText for Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        // A tool may have taken the right to write from a folder of the copy.
-        if fs::remove_dir_all(&self.root).is_err() {
-            make_writable(&self.root);
-            fs::remove_dir_all(&self.root).ok();
-        }
+        remove_tree(&self.root);
+    }
+}
+
+/// Removes a tree whose folders may not be written to.
+pub(crate) fn remove_tree(root: &Path) {
+    if fs::remove_dir_all(root).is_err() {
+        make_writable(root);
+        fs::remove_dir_all(root).ok();
     }
 }
 

@@ -121,6 +121,7 @@ fn bad_name(error: &assay_model::ParseIdError) -> Problem {
 mod tests {
     use super::*;
     use crate::{recipe::Recipe, resolve::ResolveError};
+    use assay_model::{SourcePath, Treatment};
 
     #[test]
     fn every_shipped_row_is_sound() {
@@ -233,6 +234,23 @@ mod tests {
             ["run.args", "inputs.files", "output.from", "suppressed-by", "output.map", "install"]
         );
         assert!(problems.iter().all(|(file, p)| file == "tool.own" && !p.mend.is_empty()));
+    }
+
+    /// What a tool reads it must not lose; stubs are no code.
+    #[test]
+    fn what_a_tool_reads_is_renamed_and_not_hidden() {
+        let catalogue = Catalogue::shipped().unwrap_or_else(|error| panic!("{error}"));
+        for tool in catalogue.iter() {
+            for entry in &tool.declaration().steered_by {
+                let names = entry.files.iter().map(|name| name.replace('*', "js"));
+                for path in names.filter_map(|name| SourcePath::new(&name).ok()) {
+                    let language = assay_model::Language::Text;
+                    let reads = tool.matches(&path, language, true);
+                    let hides = tool.treatment(&path) == Some(Treatment::Hide);
+                    assert!(!reads || !hides, "{}: {path}", tool.id());
+                }
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::{
     mapping::CompiledMapping,
     paths::safe_name,
     recipe::Locks,
+    steering::Steering,
     suppress::{Block, Suppressor},
     tool::{Origin, Tool},
 };
@@ -63,6 +64,7 @@ pub(crate) fn check(
     let unreachable_lines = check.unreachable_lines();
     let suppressors = check.suppressors();
     let blocks = check.blocks();
+    let steering = Steering::check(&says.steered_by, &mut check.problems);
     let mapping = check.mapping();
     let locks = check.locks(id);
     let problems = check.problems;
@@ -82,6 +84,7 @@ pub(crate) fn check(
         unreachable_lines,
         suppressors,
         blocks,
+        steering,
         mapping,
         locks,
     })

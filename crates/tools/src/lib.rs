@@ -40,6 +40,7 @@ mod select; // which tools an analysis runs
 mod settle; // columns that count characters, and comments that silence
 pub mod severity; // how bad, in one scale
 mod stage; // copies that a tool sees instead of files of the app
+mod steering; // what an app could steer a tool by, and what the tool sees instead
 mod suppress; // comments that silence a finding
 mod tool; // one checked tool
 mod verdict; // what a run is worth
@@ -55,6 +56,7 @@ pub use resolve::{ResolveError, Resolved};
 pub use select::{Optional, SECURITY_KINDS, Selected, Selection, select};
 pub use settle::Settler;
 pub use stage::Staging;
+pub use steering::{NEUTRAL_NAME, Rest};
 pub use tool::{Origin, SettingError, Settings, Tool};
 pub use verdict::{CallResult, Verdict, verdict};
 

@@ -3,7 +3,7 @@
 mod manifests; // pinned dependencies in the files that projects keep them in
 mod safety_db; // known vulnerabilities of Python packages, from data that is given away
 
-pub(crate) use manifests::exact_requirements;
+pub(crate) use manifests::{exact_requirements, own_requirements};
 use std::{ffi::OsString, io::Write};
 
 /// Runs a built-in analyzer and returns its exit code. Its report goes to `out`, its complaints to

@@ -5,7 +5,12 @@
 //! a `requirements.txt` obeys its options. With copies in its scratch folder it sees what it needs,
 //! and what is left out is told, so that it never passes for "nothing found".
 
-use crate::{calls::Places, native::exact_requirements, read::cleaned, tool::Tool};
+use crate::{
+    calls::Places,
+    native::{exact_requirements, own_requirements},
+    read::cleaned,
+    tool::Tool,
+};
 use assay_model::{SourcePath, StagedContent};
 use camino::{Utf8Path, Utf8PathBuf};
 
@@ -55,23 +60,21 @@ impl Staging {
             StagedContent::Whole => (bytes, None),
             StagedContent::PinnedRequirements => {
                 let (exact, open) = exact_requirements(&String::from_utf8_lossy(&bytes));
-                (exact.into_bytes(), not_asked(&open))
+                (exact.into_bytes(), told(&open, "without an exact version could not be looked up"))
+            }
+            StagedContent::OwnRequirements => {
+                let (own, open) = own_requirements(&String::from_utf8_lossy(&bytes));
+                (own.into_bytes(), told(&open, "could not be followed"))
             }
         }
     }
 }
 
-fn not_asked(open: &[String]) -> Option<String> {
+fn told(open: &[String], what: &str) -> Option<String> {
     let names: Vec<String> =
         open.iter().take(NAMES_MAX).map(|open| format!("`{}`", cleaned(open, 60))).collect();
     let more = if open.len() > NAMES_MAX { ", …" } else { "" };
-    (!open.is_empty()).then(|| {
-        format!(
-            "{} without an exact version could not be looked up: {}{more}",
-            open.len(),
-            names.join(", ")
-        )
-    })
+    (!open.is_empty()).then(|| format!("{} {what}: {}{more}", open.len(), names.join(", ")))
 }
 
 #[cfg(test)]

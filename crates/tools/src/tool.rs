@@ -9,6 +9,7 @@ use crate::{
     embedded,
     mapping::CompiledMapping,
     recipe::{Locks, Recipe},
+    steering::Steering,
     suppress::{Block, Suppressor},
 };
 use assay_model::{
@@ -35,6 +36,7 @@ pub struct Tool {
     pub(crate) unreachable_lines: Vec<Regex>,
     pub(crate) suppressors: Vec<Suppressor>,
     pub(crate) blocks: Vec<Block>,
+    pub(crate) steering: Steering,
     pub(crate) mapping: Option<CompiledMapping>,
     pub(crate) locks: Locks,
 }

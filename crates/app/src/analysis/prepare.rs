@@ -1,6 +1,6 @@
 //! Installing what is needed: every recipe once, however many tools share it.
 
-use super::{Woken, journal::Journal};
+use super::{Woken, journal::Journal, staging::Staging};
 use crate::{interrupt::Interrupt, setup::Chosen};
 use assay_model::{EventKind, SourcePath, ToolId, ToolPhase, ToolRun, ToolStatus};
 use assay_provision::{Installation, Phase, ProvisionError, Provisioner, Recipe};
@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct Ready {
     pub(crate) chosen: Chosen,
     pub(crate) matched: Vec<SourcePath>,
-    /// All files but those that would steer this tool; absent where there are none of these.
-    pub(crate) staged: Option<Arc<[SourcePath]>>,
+    /// Absent where nothing in the app could steer it.
+    pub(crate) staging: Option<Arc<Staging>>,
     pub(crate) installation: Installation,
 }
 
@@ -115,7 +115,7 @@ impl Prepared {
             Ok(installation) => self.ready.extend(tools.into_iter().map(|tool| Ready {
                 chosen: tool.chosen,
                 matched: tool.matched,
-                staged: tool.staged,
+                staging: tool.staging,
                 installation: installation.clone(),
             })),
             Err(error) => {

@@ -97,7 +97,7 @@ impl Job {
         journal.tell(EventKind::ToolPhase { tool: tool.clone(), phase: ToolPhase::Running });
         tracing::info!(%tool, "start");
         let started_ms = journal.elapsed_ms();
-        let staged = self.ready.staged.as_ref().map_or(Ok(()), |paths| corner.stage(paths));
+        let stage = corner.stage(self.ready.staging.clone()).await;
         let visit = Visit {
             ready: &self.ready,
             corner: &corner,
@@ -106,12 +106,15 @@ impl Job {
             bounds,
             journal: Some(Arc::clone(&journal)),
         };
-        let done = match staged {
-            Ok(()) => visit.run(&self.ready.matched).await,
+        let mut done = match &stage {
+            Ok(_) => visit.run(&self.ready.matched).await,
             Err(error) => {
                 Done::not_started(format!("its copy of the app could not be made: {error}"))
             }
         };
+        if let Some(staging) = &self.ready.staging {
+            staging.restore(&mut done);
+        }
         let mut result = self.judge(done, source);
         result.run.started_ms = Some(started_ms);
         tracing::info!(%tool, status = %result.run.status, wall_ms = result.run.usage.wall_ms, "end");
@@ -144,6 +147,9 @@ impl Job {
         run.notes.extend(judged.components.map(|count| format!("{count} components")));
         run.notes.extend(judged.notes);
         self.explain(&mut run);
+        if let Some(staging) = &self.ready.staging {
+            staging.tell(&mut run);
+        }
         let mut observations = chosen.without_ignored_rules(done.observations, &mut run.notes);
         let mut settler = chosen.tool.settler(&*source, &done.calls);
         for observation in &mut observations {

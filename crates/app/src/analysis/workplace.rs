@@ -1,15 +1,17 @@
 //! The folders of one analysis: the copy of the app, and a private one for every tool.
 
-use super::files;
+use super::{files, staging::Staging};
 use crate::failure::Failure;
 use assay_exec::{Access, Cage, Shown};
-use assay_model::{SourcePath, ToolId};
+use assay_model::ToolId;
+use assay_source::Stage;
 use assay_tools::Places;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::{
     fs::{self, File},
     io,
     path::Path,
+    sync::Arc,
 };
 
 /// A temporary folder, removed when it is dropped.
@@ -189,22 +191,23 @@ impl Corner {
         self.folders().into_iter().find_map(lies).unwrap_or_else(|| path.to_owned())
     }
 
-    /// Gives the tool a project of its own: the files of the copy by these names, and no others.
-    pub(crate) fn stage(&mut self, paths: &[SourcePath]) -> io::Result<()> {
-        let project = self.root.join("project");
-        fs::create_dir_all(&project)?;
-        let mut made = String::new();
-        for path in paths {
-            if path.parent() != made {
-                path.parent().clone_into(&mut made);
-                fs::create_dir_all(project.join(&made))?;
-            }
-            let (from, to) = (self.project.join(path.as_str()), project.join(path.as_str()));
-            // The copy is ours and read-only, so a second name for its files is as good as a copy.
-            fs::hard_link(&from, &to).or_else(|_| fs::copy(&from, &to).map(drop))?;
-        }
-        self.project = project;
-        Ok(())
+    /// Gives the tool a project of its own, if it is not to see the copy as it is.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped midway, the tree is finished and then removed.
+    pub(crate) async fn stage(
+        &mut self,
+        staging: Option<Arc<Staging>>,
+    ) -> io::Result<Option<Stage>> {
+        let Some(staging) = staging else { return Ok(None) };
+        fs::create_dir_all(&self.root)?;
+        let into = self.root.join("project");
+        let making = into.clone().into_std_path_buf();
+        let made = tokio::task::spawn_blocking(move || staging.make(&making)).await;
+        let stage = made.map_err(io::Error::other)??;
+        self.project = into;
+        Ok(Some(stage))
     }
 
     /// Its private home, as it sees it.

@@ -109,7 +109,7 @@ async fn bring(
     }
     let woken = chosen
         .into_iter()
-        .map(|chosen| Woken { chosen, matched: Vec::new(), staged: None })
+        .map(|chosen| Woken { chosen, matched: Vec::new(), staging: None })
         .collect();
     let prepared = prepare(&provisioner, woken, journal, interrupt).await;
     Ok(Installed { ready: prepared.ready, not_run: prepared.not_run })

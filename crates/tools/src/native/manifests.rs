@@ -24,6 +24,27 @@ pub(crate) fn exact_requirements(text: &str) -> (String, Vec<String>) {
     (exact, open)
 }
 
+/// What parsers written in Python take for the end of a line, beside those that all do.
+const LINE_ENDS: [char; 9] =
+    ['\r', '\u{b}', '\u{c}', '\u{1c}', '\u{1d}', '\u{1e}', '\u{85}', '\u{2028}', '\u{2029}'];
+
+/// Writes anew what a `requirements.txt` asks for itself, a line each. Options do not get through,
+/// and neither do other files that it names, wherever they lie; those that nobody reads otherwise
+/// are told.
+pub(crate) fn own_requirements(text: &str) -> (String, Vec<String>) {
+    let (mut own, mut open) = (String::new(), Vec::new());
+    for (_, text) in logical_lines(&text.replace(LINE_ENDS, "\n")) {
+        let text = text.trim();
+        let is_editable = text.starts_with("-e ") || text.starts_with("--editable");
+        if !text.starts_with('-') || is_editable {
+            own.extend([text, "\n"]);
+        } else if included(text).is_some_and(|included| !is_read_by_name(included)) {
+            open.push(text.to_owned());
+        }
+    }
+    (own, open)
+}
+
 /// One package of exactly one version.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pin {
@@ -199,6 +220,17 @@ mod tests {
         let (exact, open) = exact_requirements(text);
         assert_eq!(exact, "a==1\nflask==2.0.1\n");
         assert_eq!(open, ["-e .", "-r http://evil/r.txt", "d", "a==2", "b==x", "c==1@http://evil"]);
+    }
+
+    #[test]
+    fn no_other_file_gets_through() {
+        let text = "flask==2 \\\n  --hash=sha256:aa\n-r ../../secret\n --requ x\n-cx\nb\u{c}-r /etc/passwd\n\
+            -e ./c -r d\n-i http://evil -r e\n# note\n--requirement=requirements-dev.txt\n";
+        let (own, open) = own_requirements(text);
+        let lines: Vec<_> =
+            own.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        assert_eq!(lines, ["flask==2 --hash=sha256:aa", "b", "-e ./c -r d", "# note"]);
+        assert_eq!(open, ["-r ../../secret", "-cx", "-r /etc/passwd"]);
     }
 
     #[test]
