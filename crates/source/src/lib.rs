@@ -8,6 +8,7 @@
 //! Does not: run git (a hostile repository configures programs that git would start), or decide which
 //! tool reads what.
 
+mod copy; // the files that were found, copied folder by folder
 mod framework; // which frameworks the manifests name
 mod git; // commit, branch and tracked files, read without git
 mod ignored; // `.gitignore` and `.assayignore`

@@ -1,31 +1,21 @@
 //! The copy and its digest.
 
 use crate::{
+    copy::copy_all,
     framework,
     git::Repository,
     ignored::Rules,
-    language_of, skip,
     text::TextCache,
-    walk::{Found, Walk, open_file, open_root},
+    walk::{Walk, open_root},
 };
-use assay_model::{
-    Digest, GitInfo, Language, LanguageInfo, SkipCause, SourceInfo, SourcePath, SourceText,
-};
-use rustix::fd::OwnedFd;
+use assay_model::{Digest, GitInfo, Language, LanguageInfo, SourceInfo, SourcePath, SourceText};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs, io,
-    io::{Read as _, Write as _},
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
 };
-
-/// Threads that copy. More do not help: the work is mostly the kernel's.
-const COPIERS: usize = 4;
 
 /// How the walk behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,13 +44,13 @@ pub struct SourceFile {
     pub language: Language,
     pub bytes: u64,
     pub lines: u64,
-    digest: blake3::Hash,
-    stamp: Stamp,
+    pub(crate) digest: blake3::Hash,
+    pub(crate) stamp: Stamp,
 }
 
 /// What of a file changes when somebody changes the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub(crate) struct Stamp {
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
@@ -146,138 +136,6 @@ pub fn take(
     Ok(snapshot)
 }
 
-type Copied = (SourcePath, Result<SourceFile, SkipCause>);
-
-fn copy_all(
-    root: &OwnedFd,
-    found: &[Found],
-    into: &Path,
-    (options, stop): (Options, &(dyn Fn() -> bool + Sync)),
-) -> Result<Vec<Copied>, SourceError> {
-    let not_written = |source| SourceError::NotWritten { path: into.display().to_string(), source };
-    let folders = make_folders(found, into).map_err(not_written)?;
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::with_capacity(found.len()));
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..COPIERS.min(found.len()))
-            .map(|_| scope.spawn(|| copy_some(root, found, into, (&next, &results, options, stop))))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().expect("`copy_some` does not panic"))
-            .collect::<io::Result<Vec<()>>>()
-    })
-    .map_err(not_written)?;
-    for folder in folders {
-        // A tool that leaves its cache beside the code would change what the next tool sees.
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o555)).map_err(not_written)?;
-    }
-    Ok(results.into_inner().expect("no copier panics while it holds the results"))
-}
-
-/// What the copiers share: the next file, where results go, and whether to stop.
-type Shared<'a> = (&'a AtomicUsize, &'a Mutex<Vec<Copied>>, Options, &'a (dyn Fn() -> bool + Sync));
-
-fn copy_some(
-    root: &OwnedFd,
-    found: &[Found],
-    into: &Path,
-    (next, results, options, stop): Shared<'_>,
-) -> io::Result<()> {
-    let mut buffer = Vec::new();
-    let mut mine = Vec::new();
-    while let Some(file) = found.get(next.fetch_add(1, Ordering::Relaxed)) {
-        if stop() {
-            break;
-        }
-        mine.push((file.path.clone(), copy(root, file, into, (options, &mut buffer))?));
-    }
-    results.lock().expect("no copier panics while it holds the results").append(&mut mine);
-    Ok(())
-}
-
-/// Makes all folders of the copy and returns them, the innermost first.
-fn make_folders(found: &[Found], into: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut folders = BTreeSet::from([String::new()]);
-    for file in found {
-        let mut folder = file.path.parent();
-        // Once a folder is known, so are those around it.
-        while folders.insert(folder.to_owned()) {
-            folder = folder.rsplit_once('/').map_or("", |(outer, _)| outer);
-        }
-    }
-    // The outer ones come first: a name sorts before what it is the beginning of.
-    let mut made = Vec::with_capacity(folders.len());
-    for folder in &folders {
-        let path = into.join(folder);
-        match fs::create_dir_all(&path) {
-            Ok(()) => made.push(path),
-            // The files in it are skipped by name, one by one.
-            Err(error) if is_of_the_name(&error) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    made.reverse();
-    Ok(made)
-}
-
-/// Copies one file. The outer error is ours (a full disk); the inner is a cause to skip it.
-fn copy(
-    root: &OwnedFd,
-    file: &Found,
-    into: &Path,
-    (options, buffer): (Options, &mut Vec<u8>),
-) -> io::Result<Result<SourceFile, SkipCause>> {
-    buffer.clear();
-    let opened = match open_file(root, &file.raw) {
-        Ok(opened) => opened,
-        Err(cause) => return Ok(Err(cause)),
-    };
-    // A file that grows while we read it must not fill the memory.
-    if opened.take(crate::FILE_BYTES_MAX + 1).read_to_end(buffer).is_err() {
-        return Ok(Err(SkipCause::Unreadable));
-    }
-    if buffer.len() as u64 > crate::FILE_BYTES_MAX {
-        return Ok(Err(SkipCause::TooLarge));
-    }
-    // Where nothing of the app decides what is looked at, a comment in it does not either.
-    let by_content = || skip::content_cause(&file.path, buffer).filter(|_| !options.no_ignore);
-    if let Some(cause) = skip::name_cause(&file.path).or_else(by_content) {
-        return Ok(Err(cause));
-    }
-    let made = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o444)
-        .open(into.join(file.path.as_str()));
-    let mut target = match made {
-        Ok(target) => target,
-        Err(error) if is_of_the_name(&error) => return Ok(Err(SkipCause::Name)),
-        Err(error) => return Err(error),
-    };
-    target.write_all(buffer)?;
-    let stamp = Stamp::of(&target.metadata()?);
-    let language = language_of(&file.path, buffer);
-    let lines = if language == Language::Binary { 0 } else { count_lines(buffer) };
-    let digest = blake3::hash(buffer);
-    let bytes = buffer.len() as u64;
-    Ok(Ok(SourceFile { path: file.path.clone(), language, bytes, lines, digest, stamp }))
-}
-
-/// Whether it is the name that the disk does not take: too long once it is made displayable, or
-/// that of a folder. Everything else is the disk's own trouble.
-fn is_of_the_name(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::InvalidFilename
-            | io::ErrorKind::AlreadyExists
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::IsADirectory
-            // Its folder could not be made, for the same reasons.
-            | io::ErrorKind::NotFound
-    )
-}
-
 /// Names some content.
 pub fn digest_of(content: &[u8]) -> Digest {
     as_digest(blake3::hash(content))
@@ -287,7 +145,7 @@ fn as_digest(hash: blake3::Hash) -> Digest {
     Digest::new(hash.to_hex().as_str()).expect("BLAKE3 gives 64 hex digits")
 }
 
-fn count_lines(text: &[u8]) -> u64 {
+pub(crate) fn count_lines(text: &[u8]) -> u64 {
     let ends = memchr::memchr_iter(b'\n', text).count() as u64;
     ends + u64::from(text.last().is_some_and(|last| *last != b'\n'))
 }
@@ -319,7 +177,7 @@ fn count(files: &[SourceFile]) -> SourceInfo {
 // === impl Stamp ===
 
 impl Stamp {
-    fn of(file: &fs::Metadata) -> Self {
+    pub(crate) fn of(file: &fs::Metadata) -> Self {
         Self { inode: file.ino(), bytes: file.len(), modified: (file.mtime(), file.mtime_nsec()) }
     }
 }

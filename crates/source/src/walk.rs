@@ -10,7 +10,7 @@ use crate::{
 };
 use assay_model::{SkipCause, SourcePath};
 use rustix::{
-    fd::{AsFd, OwnedFd},
+    fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{Dir, FileType, Mode, OFlags, fstat, openat},
     io::Errno,
 };
@@ -141,31 +141,47 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Opens a file of the tree for reading. Refuses links and everything that is not a regular file.
-pub(crate) fn open_file(root: impl AsFd, raw: &OsStr) -> Result<File, SkipCause> {
+/// A regular file, open for reading.
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) bytes: u64,
+}
+
+/// Opens a folder of the tree; an empty path is the root itself. Refuses links.
+pub(crate) fn open_folder(root: BorrowedFd<'_>, raw: &OsStr) -> Result<OwnedFd, SkipCause> {
     let mut folder = None;
-    let mut parts = raw.as_bytes().split(|byte| *byte == b'/').peekable();
-    while let Some(part) = parts.next() {
-        // Non-blocking: a FIFO that took the file's place must not hold us.
-        let kind = if parts.peek().is_some() { OFlags::DIRECTORY } else { OFlags::NONBLOCK };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | kind;
-        let at = folder.as_ref().map_or_else(|| root.as_fd(), OwnedFd::as_fd);
-        let next = openat(at, OsStr::from_bytes(part), flags, Mode::empty());
-        folder = Some(next.map_err(|error| match error {
-            Errno::LOOP | Errno::NOTDIR => SkipCause::Link,
-            Errno::NXIO => SkipCause::Special,
-            _ => SkipCause::Unreadable,
-        })?);
+    let parts = if raw.is_empty() { &b"."[..] } else { raw.as_bytes() };
+    for part in parts.split(|byte| *byte == b'/') {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::DIRECTORY;
+        let at = folder.as_ref().map_or(root, OwnedFd::as_fd);
+        folder = Some(openat(at, OsStr::from_bytes(part), flags, Mode::empty()).map_err(cause)?);
     }
-    let fd = folder.ok_or(SkipCause::Unreadable)?;
+    folder.ok_or(SkipCause::Unreadable)
+}
+
+/// Opens a file in a folder of the tree for reading. Refuses links and everything that is not a
+/// regular file.
+pub(crate) fn open_in(folder: impl AsFd, name: &OsStr) -> Result<Opened, SkipCause> {
+    // Non-blocking: a FIFO that took the file's place must not hold us.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let fd = openat(folder, name, flags, Mode::empty()).map_err(cause)?;
     let stat = fstat(&fd).map_err(|_| SkipCause::Unreadable)?;
     if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
         return Err(SkipCause::Special);
     }
-    if u64::try_from(stat.st_size).unwrap_or(u64::MAX) > FILE_BYTES_MAX {
+    let bytes = u64::try_from(stat.st_size).unwrap_or(u64::MAX);
+    if bytes > FILE_BYTES_MAX {
         return Err(SkipCause::TooLarge);
     }
-    Ok(File::from(fd))
+    Ok(Opened { file: File::from(fd), bytes })
+}
+
+fn cause(error: Errno) -> SkipCause {
+    match error {
+        Errno::LOOP | Errno::NOTDIR => SkipCause::Link,
+        Errno::NXIO => SkipCause::Special,
+        _ => SkipCause::Unreadable,
+    }
 }
 
 fn entries_of(fd: &OwnedFd) -> rustix::io::Result<Vec<(Vec<u8>, FileType)>> {
@@ -190,7 +206,7 @@ fn entries_of(fd: &OwnedFd) -> rustix::io::Result<Vec<(Vec<u8>, FileType)>> {
 }
 
 fn read_small(folder: &OwnedFd, name: &str) -> Option<Vec<u8>> {
-    let mut file = open_file(folder, OsStr::new(name)).ok()?;
+    let mut file = open_in(folder, OsStr::new(name)).ok()?.file;
     let mut text = Vec::new();
     file.read_to_end(&mut text).ok()?;
     Some(text)
