@@ -11,6 +11,7 @@
 
 mod keys; // the keys of a declared tool
 mod parts; // the other generators
+mod steering; // what an app could steer each tool by
 
 use crate::{
     fault::Fault,
@@ -31,6 +32,7 @@ pub const PARTS: &[Part] = &[
     Part { name: "crates", write: parts::crates },
     Part { name: "tools", write: parts::tools },
     Part { name: "notes on tools", write: parts::tool_notes },
+    Part { name: "what steers a tool", write: steering::steering },
     Part { name: "keys of a tool", write: keys::keys },
 ];
 
