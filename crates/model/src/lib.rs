@@ -2,6 +2,7 @@
 //! file in here is in the wrong room.
 
 mod app; // whose code it is
+mod batch; // the whole result of many apps, as written to `batch.json`
 mod cancel; // why work must stop
 mod declaration; // one tool, as a row of the catalogue or of `assay.toml` says it
 mod event; // one thing that happened, and the view that folds them
@@ -15,6 +16,10 @@ mod status; // how a tool ended, and what that is worth
 mod steering; // files by which an app could steer a tool
 
 pub use app::{AppRef, ModelSlug, ParseAppError};
+pub use batch::{
+    AppEnd, AppResult, AppTool, BATCH_VERSION, BatchApp, BatchGap, BatchReport, BatchTool,
+    Sameness, SamenessAlarm,
+};
 pub use cancel::CancelReason;
 pub use declaration::{
     CanaryDeclaration, CanaryFile, Cost, Format, Inputs, Install, Invocation, OptionFlag,

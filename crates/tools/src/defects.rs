@@ -61,6 +61,14 @@ pub(crate) fn class_of(tool: &ToolId, rule: &str) -> Option<&'static DefectClass
     found.map(|class| &classes.all[class])
 }
 
+/// Tells whether one of the tool's rules means this class.
+pub(crate) fn knows(tool: &ToolId, class: &str) -> bool {
+    let classes = &*CLASSES;
+    let is_it = |number: &usize| classes.all[*number].name == class;
+    classes.exact.iter().any(|((of, _), number)| of == tool.as_str() && is_it(number))
+        || classes.globs.iter().any(|(of, _, number)| of == tool.as_str() && is_it(number))
+}
+
 // === impl Classes ===
 
 impl Classes {
@@ -117,6 +125,13 @@ mod tests {
         check("detect-secrets", "Private Key", Some("private-key"));
         check("ruff", "B608", None);
         check("nobody", "F401", None);
+    }
+
+    #[test]
+    fn a_class_knows_the_tools_that_look_for_it() {
+        let knows = |tool, class| knows(&ToolId::new(tool).unwrap(), class);
+        assert!(knows("ruff", "sql-injection") && knows("bandit", "sql-injection"));
+        assert!(!knows("stylelint", "sql-injection") && !knows("ruff", "no-such-class"));
     }
 
     #[test]

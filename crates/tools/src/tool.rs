@@ -221,6 +221,11 @@ impl Tool {
         defects::class_of(&self.id, rule)
     }
 
+    /// Tells whether one of its rules means this class.
+    pub fn looks_for(&self, class: &str) -> bool {
+        defects::knows(&self.id, class)
+    }
+
     /// Returns the rules that it gets with its neutral configuration: relative names and texts,
     /// which are handed on as they are. A rule may well speak of `{project}`.
     pub(crate) fn rule_files(&self) -> BTreeMap<String, &'static str> {
