@@ -108,7 +108,7 @@ fn row<W: Write>(rows: &mut ::csv::Writer<W>, cells: &[(&str, &str)]) -> io::Res
 }
 
 /// Keeps the kind of the error: a reader that has gone away is no fault of ours.
-fn as_io(error: ::csv::Error) -> io::Error {
+pub(crate) fn as_io(error: ::csv::Error) -> io::Error {
     match error.into_kind() {
         ::csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
@@ -116,7 +116,7 @@ fn as_io(error: ::csv::Error) -> io::Error {
 }
 
 /// A spreadsheet runs what starts like a formula, with the reader's rights.
-fn guarded(cell: &str) -> Cow<'_, str> {
+pub(crate) fn guarded(cell: &str) -> Cow<'_, str> {
     let cell = shown(cell);
     if cell.starts_with(['=', '+', '-', '@', '\t', '\n']) {
         format!("'{cell}").into()

@@ -18,6 +18,7 @@ mod snippet; // a few lines around a finding
 mod text; // hostile text made harmless: hidden characters shown, long text cut
 
 // from findings to what is written
+mod batch; // many reports become one table
 mod csv_format; // rows for spreadsheets
 mod github; // workflow commands
 mod gitlab; // Code Quality
@@ -25,9 +26,14 @@ pub mod html; // one page for a browser
 mod json; // our own shape, and its schema
 mod junit; // test results
 mod markdown; // a comment on a pull request
+mod sameness; // tools that say the same of every app
 mod sarif; // SARIF 2.1.0, within the limits of who takes it
 mod summary; // the numbers and gaps that every format shows alike
 
+pub use batch::{
+    app_result, batch_counts, batch_outcome, batch_schema, batch_tools, write_batch_csv,
+    write_batch_json, write_batch_markdown,
+};
 pub use build::{Built, build};
 pub use csv_format::write_csv;
 pub use github::write_github;
@@ -39,6 +45,9 @@ pub use markdown::{MarkdownOptions, write_markdown};
 pub use matching::{Matched, Pair, match_findings};
 pub use owasp::categories;
 pub use rules::{IgnoreRule, InSource, PatternError, Rules, SeverityRule};
+pub use sameness::{
+    Claim, SAME_COUNT_APPS_MIN, Said, Sample, ZERO_ALONE_APPS_MIN, ZERO_APPS_MIN, alarms,
+};
 pub use sarif::{SarifLimits, write_sarif, write_tool_sarif};
 pub use summary::{Gap, Summary, ToolRow, summary};
 pub use text::{shown, shown_line};

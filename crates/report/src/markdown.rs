@@ -96,7 +96,7 @@ fn findings(report: &Report, options: MarkdownOptions, out: &mut impl Write) -> 
 }
 
 /// Writes rows while they fit and returns how many did not.
-fn rows_within(
+pub(crate) fn rows_within(
     rows: impl Iterator<Item = String>,
     bytes_max: usize,
     out: &mut impl Write,
@@ -156,12 +156,12 @@ fn footer(report: &Report, summary: &Summary<'_>, out: &mut impl Write) -> io::R
 }
 
 /// Writes text as code. An HTML element, since no run of backticks is safe from text that holds them.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     format!("<code>{}</code>", escaped(&cut(&shown_line(text), MESSAGE_CHARS)))
 }
 
 /// Escapes all that Markdown, GitHub or a table could take for more than text.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -1,11 +1,14 @@
-//! The official SARIF schema, and our own of `report.json`.
+//! The official SARIF schema, and our own of `report.json` and `batch.json`.
 
 use crate::sample::report;
-use assay_report::{SarifLimits, report_schema, write_sarif, write_tool_sarif};
+use assay_report::{
+    SarifLimits, batch_schema, report_schema, write_batch_json, write_sarif, write_tool_sarif,
+};
 use serde_json::Value;
 
 const SARIF_SCHEMA: &str = include_str!("../data/sarif-2.1.0.schema.json");
 const REPORT_SCHEMA: &str = "../../docs/schema/report.schema.json";
+const BATCH_SCHEMA: &str = "../../docs/schema/batch.schema.json";
 
 #[track_caller]
 pub(crate) fn check_sarif(text: &[u8]) -> Value {
@@ -54,15 +57,29 @@ fn a_report_is_what_our_schema_says() {
     assert_eq!(read, report());
 }
 
-/// Run with `UPDATE_SCHEMA=1` to write it anew, and read the diff.
+/// Run with `UPDATE_SCHEMA=1` to write them anew, and read the diff.
 #[test]
-fn the_schema_that_is_checked_in_is_current() {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(REPORT_SCHEMA);
-    let current = serde_json::to_string_pretty(&report_schema()).unwrap() + "\n";
-    if std::env::var_os("UPDATE_SCHEMA").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &current).unwrap();
+fn the_schemas_that_are_checked_in_are_current() {
+    for (path, schema) in [(REPORT_SCHEMA, report_schema()), (BATCH_SCHEMA, batch_schema())] {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        let current = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        if std::env::var_os("UPDATE_SCHEMA").is_some() {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, &current).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            written == current,
+            "`UPDATE_SCHEMA=1 cargo test -p assay-report schema` writes it"
+        );
     }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == current, "`UPDATE_SCHEMA=1 cargo test -p assay-report schema` writes it");
+}
+
+#[test]
+fn a_batch_is_what_our_schema_says() {
+    let batch = crate::batch::batch();
+    let mut out = Vec::new();
+    write_batch_json(&batch, &mut out).unwrap();
+    let value = check(&batch_schema(), serde_json::from_slice(&out).unwrap());
+    assert_eq!(serde_json::from_value::<assay_model::BatchReport>(value).unwrap(), batch);
 }
