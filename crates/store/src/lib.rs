@@ -17,6 +17,7 @@
 
 #![forbid(unsafe_code)]
 
+mod batch; // the folder of one batch
 mod disk; // one file: written whole or not at all, read without surprise
 mod durations; // how long tools took, learnt
 mod entry; // one task folder, as a reader finds it
@@ -31,6 +32,7 @@ mod place; // where results go
 mod prune; // old results leave
 mod run_log; // the events of one analysis, appended and read back // how long tools took, learnt
 
+pub use batch::{BATCH_JSON, BatchFolder};
 pub use durations::DurationsFile;
 pub use entry::{Entry, REPORT_BYTES_MAX, StoredFile, TaskState};
 pub use error::StoreError;

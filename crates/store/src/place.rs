@@ -37,9 +37,17 @@ impl ResultsRoot {
 
     /// All folders that [`list`](crate::list) should look into.
     pub fn roots(&self) -> Vec<PathBuf> {
-        let state = self.state_home.as_ref().map(|home| home.join("assay/results"));
         let here = [".assay/results", "results"].map(|name| self.working_directory.join(name));
-        here.into_iter().chain(state).collect()
+        here.into_iter().chain(self.state_root()).collect()
+    }
+
+    pub(crate) fn working_directory(&self) -> &Path {
+        &self.working_directory
+    }
+
+    /// Where results go if they cannot go where the user looks for them.
+    pub(crate) fn state_root(&self) -> Option<PathBuf> {
+        self.state_home.as_ref().map(|home| home.join("assay/results"))
     }
 
     /// Makes the task folder of an analysis. With `output` that is the folder itself, which has to
@@ -62,10 +70,9 @@ impl ResultsRoot {
         };
         let nowhere =
             |elsewhere| StoreError::Nowhere { path: wanted.clone(), why: cause(&here), elsewhere };
-        let Some(home) = &self.state_home else {
+        let Some(root) = self.state_root() else {
             return Err(nowhere("neither `XDG_STATE_HOME` nor `HOME` is set".to_owned()));
         };
-        let root = home.join("assay/results");
         let (mut folder, log) = make_folders(&root)
             .map_err(|error| StoreError::io("made", &root, error))
             .and_then(|()| TaskFolder::create_new(root.join(info.task.as_str()), info))
