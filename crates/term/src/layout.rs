@@ -17,6 +17,22 @@ pub(crate) fn cut(text: &str, width: usize, style: Style) -> String {
     format!("{}{sign}", &text[..fitting(text, room)])
 }
 
+/// Cuts the beginning of a text to a width: of `a-long-model/app12` the number tells more.
+pub(crate) fn cut_start(text: &str, width: usize, style: Style) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let sign = style.sign(Sign::Cut);
+    let room = width.saturating_sub(sign.width());
+    let start = text.char_indices().map(|(at, _)| at).find(|at| text[*at..].width() <= room);
+    format!("{sign}{}", &text[start.unwrap_or(text.len())..])
+}
+
+/// Fills up to a width with spaces, in front.
+pub(crate) fn pad_start(text: &str, width: usize) -> String {
+    format!("{}{text}", " ".repeat(width.saturating_sub(text.width())))
+}
+
 /// Fills up to a width with spaces.
 pub(crate) fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
@@ -111,6 +127,8 @@ mod tests {
         let style = Style { unicode: true, ..Style::default() };
         assert_eq!(cut("a long sentence", 7, style), "a long…");
         assert_eq!(cut("漢字漢字", 5, style), "漢字…");
+        assert_eq!(cut_start("a-long-model/app12", 8, style), "…l/app12");
+        assert_eq!(cut_start("漢字漢字", 5, style), "…漢字");
     }
 
     proptest! {

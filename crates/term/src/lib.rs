@@ -4,6 +4,7 @@
 //! argument everywhere. Every text that comes from a tool or a file passes [`sanitise`] first.
 #![forbid(unsafe_code)]
 
+mod batch; // what came out of many apps
 mod error; // error, cause, hint
 mod layout; // columns, wrapping, cutting
 mod progress; // what runs now
@@ -13,9 +14,13 @@ mod style; // colour, links and signs, or their plain stand-ins
 mod summary; // what came out
 mod table; // lists
 
+pub use batch::batch_summary;
 pub use error::error;
 pub use layout::duration;
-pub use progress::{HEARTBEAT_MS, Plain, Progress, ProgressMode, Screen, screen};
+pub use progress::{
+    BatchProgress, BatchView, HEARTBEAT_MS, Plain, Progress, ProgressMode, Screen, batch_screen,
+    screen,
+};
 pub use sanitise::sanitise;
 pub use size::stdout_width;
 pub use style::{ColorChoice, Style, Terminal};

@@ -32,42 +32,49 @@ const WIDTH_MIN: usize = 40;
 const WIDTH_MAX: usize = 120;
 
 /// A page under construction: every part appends its lines.
-struct Page<'a> {
-    report: &'a Report,
-    style: Style,
-    width: usize,
+pub(crate) struct Page<'a, R = Report> {
+    pub(crate) report: &'a R,
+    pub(crate) style: Style,
+    pub(crate) width: usize,
     text: String,
 }
 
 /// Writes the summary of a report. `width` is that of the terminal ([`crate::stdout_width`]).
 pub fn summary(report: &Report, written: &[WrittenReport], style: &Style, width: usize) -> String {
-    let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
-    let mut page = Page { report, style: *style, width, text: String::new() };
+    let mut page = Page::new(report, *style, width);
     headline(&mut page);
     findings::severities(&mut page);
     findings::worst(&mut page);
     gaps::gaps(&mut page);
     scope::scope(&mut page);
     reports(&mut page, written);
-    page.text
+    page.into_text()
 }
 
 // === impl Page ===
 
-impl Page<'_> {
-    fn line(&mut self, line: &str) {
+impl<'a, R> Page<'a, R> {
+    pub(crate) fn new(report: &'a R, style: Style, width: usize) -> Self {
+        Self { report, style, width: width.clamp(WIDTH_MIN, WIDTH_MAX), text: String::new() }
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
+    }
+
+    pub(crate) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
-    fn title(&mut self, title: &str) {
+    pub(crate) fn title(&mut self, title: &str) {
         let title = self.style.paint(Role::Strong, title);
         self.line("");
         self.line(&title);
     }
 
     /// Writes a text from an indent on, wrapped, every line painted on its own.
-    fn paragraph(&mut self, indent: usize, role: Option<Role>, text: &str) {
+    pub(crate) fn paragraph(&mut self, indent: usize, role: Option<Role>, text: &str) {
         for line in wrap(text, self.width.saturating_sub(indent)) {
             let line = role.map_or_else(|| line.clone(), |role| self.style.paint(role, &line));
             self.line(&format!("{}{line}", " ".repeat(indent)));
@@ -138,7 +145,7 @@ fn peak(run: &ToolRun) -> String {
     }
 }
 
-fn reports(page: &mut Page<'_>, written: &[WrittenReport]) {
+pub(crate) fn reports<R>(page: &mut Page<'_, R>, written: &[WrittenReport]) {
     if written.is_empty() {
         return;
     }

@@ -32,10 +32,14 @@ enum To {
     Nowhere,
 }
 
-/// The lines in place: one bar whose message they are. With a bar for each line, a drawing could
-/// show half of the old picture and half of the new one.
 struct Lines {
     view: RunView,
+    place: InPlace,
+}
+
+/// Lines that are drawn anew in place: one bar whose message they are. With a bar for each line, a
+/// drawing could show half of the old picture and half of the new one.
+pub(super) struct InPlace {
     bar: ProgressBar,
     drawn: Vec<String>,
 }
@@ -60,7 +64,7 @@ impl Progress {
                 lines.view.apply(event);
                 lines.draw(event.at_ms, self.style);
                 if let Some(line) = kept(&event.kind, self.style) {
-                    lines.bar.println(line);
+                    lines.place.keep(&line);
                 }
             }
             To::Plain { plain, out } => write_lines(out, plain.event(event)),
@@ -81,7 +85,7 @@ impl Progress {
     /// Lets somebody else write to standard error without tearing the lines.
     pub fn suspend<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.to {
-            To::Terminal(lines) => lines.bar.suspend(write),
+            To::Terminal(lines) => lines.place.bar.suspend(write),
             To::Plain { .. } | To::Nowhere => write(),
         }
     }
@@ -89,14 +93,6 @@ impl Progress {
     /// Takes the moving lines away; what was printed above them stays.
     pub fn finish(self) {
         drop(self);
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if let To::Terminal(lines) = &mut self.to {
-            lines.bar.finish_and_clear();
-        }
     }
 }
 
@@ -130,7 +126,10 @@ fn kept(kind: &EventKind, style: Style) -> Option<String> {
 }
 
 /// A reader who went away (`2>&1 | head`) must not end the analysis: it still writes its reports.
-fn write_lines(out: &mut Box<dyn Write + Send>, lines: impl IntoIterator<Item = String>) {
+pub(super) fn write_lines(
+    out: &mut Box<dyn Write + Send>,
+    lines: impl IntoIterator<Item = String>,
+) {
     for line in lines {
         let _ = writeln!(out, "{line}");
     }
@@ -141,17 +140,44 @@ fn write_lines(out: &mut Box<dyn Write + Send>, lines: impl IntoIterator<Item = 
 
 impl Lines {
     fn new() -> Self {
-        let lines = ProgressStyle::with_template("{msg}").expect("the template is a literal");
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Self { view: RunView::default(), bar: bar.with_style(lines), drawn: Vec::new() }
+        Self { view: RunView::default(), place: InPlace::new() }
     }
 
     fn draw(&mut self, now_ms: u64, style: Style) {
-        let (width, rows) = size_of(&console::Term::stderr());
-        let lines = screen(&self.view, Screen { width, rows, now_ms }, &style);
+        let (width, rows) = InPlace::size();
+        self.place.draw(screen(&self.view, Screen { width, rows, now_ms }, &style));
+    }
+}
+
+// === impl InPlace ===
+
+impl InPlace {
+    pub(super) fn new() -> Self {
+        let lines = ProgressStyle::with_template("{msg}").expect("the template is a literal");
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        Self { bar: bar.with_style(lines), drawn: Vec::new() }
+    }
+
+    /// Returns width and rows of the terminal.
+    pub(super) fn size() -> (usize, usize) {
+        size_of(&console::Term::stderr())
+    }
+
+    pub(super) fn draw(&mut self, lines: Vec<String>) {
         if lines != self.drawn {
             self.bar.set_message(lines.join("\n"));
             self.drawn = lines;
         }
+    }
+
+    /// Prints a line above the others that stays.
+    pub(super) fn keep(&self, line: &str) {
+        self.bar.println(line);
+    }
+}
+
+impl Drop for InPlace {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
     }
 }

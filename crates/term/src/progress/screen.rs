@@ -42,7 +42,7 @@ pub fn screen(view: &RunView, at: Screen, style: &Style) -> Vec<String> {
     lines
 }
 
-fn spinner(now_ms: u64, style: Style) -> &'static str {
+pub(super) fn spinner(now_ms: u64, style: Style) -> &'static str {
     const DOTS: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
     const DASHES: [&str; 4] = ["-", "\\", "|", "/"];
     let pictures: &[&'static str] = if style.unicode { &DOTS } else { &DASHES };
