@@ -19,12 +19,14 @@ mod registry; // the npm registry that the user has chosen
 mod stage; // copies of files of the app, for a tool that must not see the rest
 mod staging; // what of the app one tool does not see as it is, and the way back
 mod tool; // one tool, from its files to its verdict
+mod toolbox; // what all apps of one process share: installations, self-tests, slots
 mod workplace; // the folders of one analysis
 
 pub(crate) use canary::{Bench, Showing, Shown};
 pub(crate) use engine::{Engine, Limits};
 pub(crate) use journal::Journal;
 pub(crate) use prepare::{Ready, prepare};
+pub(crate) use toolbox::{Toolbox, Turn};
 pub(crate) use workplace::Workplace;
 
 use crate::{
@@ -36,7 +38,6 @@ use assay_model::{
     AnalysisOutcome, CancelReason, EventKind, Report, SourcePath, TaskId, ToolId, ToolRun,
     ToolStatus,
 };
-use assay_provision::Provisioner;
 use assay_rules::Durations;
 use assay_source::{Options, Snapshot, SourceError};
 use assemble::Source;
@@ -49,7 +50,7 @@ use tool::{Files, Job, ToolResult};
 pub(crate) struct Request {
     pub(crate) setup: Setup,
     pub(crate) task: TaskId,
-    pub(crate) provisioner: Arc<Provisioner>,
+    pub(crate) toolbox: Arc<Toolbox>,
     /// Where the streams of the tools are kept.
     pub(crate) logs: PathBuf,
     /// What tools are expected to take.
@@ -86,14 +87,15 @@ struct Analysis<'a> {
     started: jiff::Timestamp,
 }
 
-/// Runs one analysis to its end. Whatever tools do is in the report; a [`Failure`] means that
-/// there could be none.
+/// Runs one analysis to its end, when it is its `turn`. Whatever tools do is in the report; a
+/// [`Failure`] means that there could be none.
 ///
 /// # Cancel safety
 ///
 /// Dropping the future stops every tool and removes every temporary file.
 pub(crate) async fn run(
     mut request: Request,
+    turn: Turn,
     journal: &Arc<Journal>,
     interrupt: &Interrupt,
 ) -> Result<Finished, Failure> {
@@ -120,7 +122,7 @@ pub(crate) async fn run(
     let mut analysis =
         Analysis { request, snapshot, journal, workplace, results, is_disturbed, started };
     let woken = analysis.plan();
-    let stopped = analysis.run_all(woken, interrupt).await;
+    let stopped = analysis.run_all(woken, turn, interrupt).await;
     let report = analysis.assemble(stopped);
     journal.tell(EventKind::Ended { outcome: report.outcome });
     let Analysis { snapshot, workplace, .. } = analysis;
@@ -203,8 +205,15 @@ impl Analysis<'_> {
     }
 
     /// Installs, tests and runs the tools. Returns why it was stopped, if it was.
-    async fn run_all(&mut self, woken: Vec<Woken>, interrupt: &Interrupt) -> Option<CancelReason> {
-        let prepared = prepare(&self.request.provisioner, woken, self.journal, interrupt).await;
+    async fn run_all(
+        &mut self,
+        woken: Vec<Woken>,
+        mut turn: Turn,
+        interrupt: &Interrupt,
+    ) -> Option<CancelReason> {
+        let toolbox = Arc::clone(&self.request.toolbox);
+        let provisioner = toolbox.provisioner();
+        let prepared = turn.prepare(provisioner, woken, self.journal, interrupt).await;
         for run in prepared.not_run {
             self.end(run);
         }
@@ -216,17 +225,15 @@ impl Analysis<'_> {
                 lines: self.snapshot.info().lines,
                 durations: self.request.durations.clone(),
             },
-            bench: Bench::new(
-                &self.request.provisioner.settings().cache,
-                Arc::clone(&self.workplace),
-            ),
+            bench: Bench::new(&provisioner.settings().cache, Arc::clone(&self.workplace)),
             journal: self.journal,
             workplace: &self.workplace,
             interrupt,
         };
-        let (jobs, untrusted, _) = engine.show(jobs).await;
+        let slots = toolbox.slots();
+        let (jobs, untrusted) = engine.show(jobs, &mut turn.shown, slots).await;
         let source: Arc<Snapshot> = Arc::clone(&self.snapshot);
-        let (results, stopped) = engine.run(jobs, source).await;
+        let (results, stopped) = engine.run(jobs, source, slots, turn).await;
         self.results.extend(untrusted);
         self.results.extend(results);
         self.doubt_what_others_could_not_read();

@@ -15,6 +15,7 @@ mod outputs; // the files and streams that reports go to
 mod session; // what every command has: styles, cache, journal
 mod setup; // what an analysis was told, checked
 mod target; // which app is meant
+mod task; // one analysis with its task folder
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 use std::process::ExitCode;

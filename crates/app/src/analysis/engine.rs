@@ -5,10 +5,13 @@ use super::{
     journal::Journal,
     prepare::Ready,
     tool::{Bounds, Job, ToolResult},
+    toolbox::{Slots, Turn},
     workplace::Workplace,
 };
 use crate::interrupt::Interrupt;
-use assay_model::{CancelReason, EventKind, SourceText, ToolPhase, ToolRun, ToolStatus, Usage};
+use assay_model::{
+    CancelReason, EventKind, SourceText, ToolId, ToolPhase, ToolRun, ToolStatus, Usage,
+};
 use assay_rules::{Durations, Scheduler, Work};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
@@ -58,30 +61,33 @@ enum Lost {
 // === impl Engine ===
 
 impl Engine<'_> {
-    /// Lets every tool that has not yet done so show what it finds. Those that fail are ended as
-    /// `untrusted`, the others come back.
+    /// Lets every tool that has not yet done so show what it finds, and adds that to what was shown
+    /// before. Those that fail are ended as `untrusted`, the others come back.
     pub(crate) async fn show(
         &self,
         jobs: Vec<Job>,
-    ) -> (Vec<Job>, Vec<ToolResult>, Option<CancelReason>) {
-        let due: Vec<Ready> =
-            jobs.iter().map(|job| &job.ready).filter(|r| self.bench.is_due(r)).cloned().collect();
+        shown: &mut HashMap<ToolId, Showing>,
+        slots: &Slots,
+    ) -> (Vec<Job>, Vec<ToolResult>) {
+        let is_due = |ready: &&Ready| {
+            !shown.contains_key(ready.chosen.tool.id()) && self.bench.is_due(ready)
+        };
+        let due: Vec<Ready> = jobs.iter().map(|job| &job.ready).filter(is_due).cloned().collect();
         let ended = |ready: &Ready, _: &Shown| self.phase(ready, ToolPhase::Waiting);
-        let (showings, stopped) = self.showings(due, ended).await;
-        let mut failed: HashMap<String, String> = HashMap::new();
-        for (ready, shown) in showings {
-            if let Showing::Failed { why } = shown.showing {
-                failed.insert(ready.chosen.tool.id().to_string(), why);
-            }
+        let (showings, _) = self.showings_within(due, slots, ended).await;
+        for (ready, showed) in showings {
+            shown.insert(ready.chosen.tool.id().clone(), showed.showing);
         }
         let (mut kept, mut ended) = (Vec::new(), Vec::new());
         for job in jobs {
-            match failed.remove(job.ready.chosen.tool.id().as_str()) {
-                None => kept.push(job),
-                Some(why) => ended.push(self.end(untrusted(&job.ready, why))),
+            match shown.get(job.ready.chosen.tool.id()) {
+                Some(Showing::Failed { why }) => {
+                    ended.push(self.end(untrusted(&job.ready, why)));
+                }
+                Some(Showing::Passed | Showing::Undecided { .. }) | None => kept.push(job),
             }
         }
-        (kept, ended, stopped)
+        (kept, ended)
     }
 
     /// Lets tools show what they find, side by side; `ended` hears of each as it ends.
@@ -90,23 +96,33 @@ impl Engine<'_> {
         due: Vec<Ready>,
         ended: impl Fn(&Ready, &Shown),
     ) -> (Vec<(Ready, Shown)>, Option<CancelReason>) {
+        self.showings_within(due, &Slots::new(self.limits.slots), ended).await
+    }
+
+    async fn showings_within(
+        &self,
+        due: Vec<Ready>,
+        slots: &Slots,
+        ended: impl Fn(&Ready, &Shown),
+    ) -> (Vec<(Ready, Shown)>, Option<CancelReason>) {
         let works = due.iter().enumerate().map(|(id, ready)| self.work(id, ready, 0)).collect();
         let mut showings = Vec::new();
-        let start = |id: usize, cancel| {
-            let (bench, ready) = (self.bench.clone(), due[id].clone());
+        let start = |id: usize, cancel: CancellationToken| {
+            let (bench, ready, slots) = (self.bench.clone(), due[id].clone(), slots.clone());
             self.phase(&ready, ToolPhase::Checking);
-            // From its own start: who waits behind slow ones must not be called slow.
-            let deadline = Instant::now() + SHOWING_TIME_MAX;
-            async move { bench.show(&ready, &Bounds { deadline, cancel }).await }
+            async move {
+                let Some(_slots) = slots.take(ready.chosen.tool.weight(), &cancel).await else {
+                    return stopped_early();
+                };
+                // From its own start: who waits behind slow ones must not be called slow.
+                let deadline = Instant::now() + SHOWING_TIME_MAX;
+                bench.show(&ready, &Bounds { deadline, cancel }).await
+            }
         };
         let settle = |id: usize, result: Result<Shown, Lost>| {
-            let shown = result.unwrap_or_else(|lost| {
-                let (status, why) = match lost {
-                    Lost::NotStarted => (ToolStatus::Cancelled, "it was stopped".to_owned()),
-                    Lost::Panicked(why) => (ToolStatus::Failed, why),
-                };
-                let showing = Showing::Undecided { status, why };
-                Shown { showing, usage: Usage::default() }
+            let shown = result.unwrap_or_else(|lost| match lost {
+                Lost::NotStarted => stopped_early(),
+                Lost::Panicked(why) => undecided(ToolStatus::Failed, why),
             });
             ended(&due[id], &shown);
             showings.push((due[id].clone(), shown));
@@ -115,26 +131,42 @@ impl Engine<'_> {
         (showings, stopped)
     }
 
-    /// Runs the tools on the app. Every job comes back as a result.
+    /// Runs the tools on the app. Every job comes back as a result. The turn is given back when
+    /// the last tool has started; the time of the whole begins when the first can.
     pub(crate) async fn run(
         &self,
         jobs: Vec<Job>,
         source: Arc<dyn SourceText + Send + Sync>,
+        slots: &Slots,
+        turn: Turn,
     ) -> (Vec<ToolResult>, Option<CancelReason>) {
+        slots.some_free(self.interrupt).await;
         let whole = Instant::now() + self.limits.whole;
         let readies: Vec<Ready> = jobs.iter().map(|job| job.ready.clone()).collect();
         let mut jobs: Vec<Option<Job>> = jobs.into_iter().map(Some).collect();
         let lines = self.limits.lines;
         let works = readies.iter().enumerate().map(|(id, ready)| self.work(id, ready, lines));
         let mut results = Vec::new();
-        let start = |id: usize, cancel| {
+        let (mut turn, mut unstarted) = (Some(turn), readies.len());
+        let start = |id: usize, cancel: CancellationToken| {
             let job = jobs[id].take().expect("the scheduler starts each work once");
+            unstarted -= 1;
+            if unstarted == 0 {
+                turn.take();
+            }
             // When the whole is over the tool is cancelled; its own deadline is only the last resort.
-            let last = whole + LAST_RESORT;
-            let deadline = (Instant::now() + readies[id].chosen.timeout).min(last);
+            let (last, timeout) = (whole + LAST_RESORT, readies[id].chosen.timeout);
             let corner = self.workplace.corner(readies[id].chosen.tool.id());
-            let bounds = Bounds { deadline, cancel };
-            job.run(corner, bounds, Arc::clone(&source), Arc::clone(self.journal))
+            let (slots, source, journal) =
+                (slots.clone(), Arc::clone(&source), Arc::clone(self.journal));
+            async move {
+                let Some(_slots) = slots.take(job.ready.chosen.tool.weight(), &cancel).await else {
+                    let run = lost_run(&job.ready, Lost::NotStarted);
+                    return ToolResult { run, observations: Vec::new() };
+                };
+                let deadline = (Instant::now() + timeout).min(last);
+                job.run(corner, Bounds { deadline, cancel }, source, journal).await
+            }
         };
         let settle = |id: usize, result: Result<ToolResult, Lost>| {
             let result = result.unwrap_or_else(|lost| ToolResult {
@@ -243,7 +275,15 @@ impl Engine<'_> {
     }
 }
 
-fn untrusted(ready: &Ready, why: String) -> ToolRun {
+fn stopped_early() -> Shown {
+    undecided(ToolStatus::Cancelled, "it was stopped".to_owned())
+}
+
+fn undecided(status: ToolStatus, why: String) -> Shown {
+    Shown { showing: Showing::Undecided { status, why }, usage: Usage::default() }
+}
+
+fn untrusted(ready: &Ready, why: &str) -> ToolRun {
     let mut run = ready.chosen.not_run(ToolStatus::Untrusted);
     run.version = Some(ready.chosen.version(&ready.installation.version));
     run.installation = Some(ready.installation.digest.clone());

@@ -112,12 +112,9 @@ async fn ensure(
 impl Prepared {
     fn take(&mut self, tools: Vec<Woken>, result: Result<Installation, ProvisionError>) {
         match result {
-            Ok(installation) => self.ready.extend(tools.into_iter().map(|tool| Ready {
-                chosen: tool.chosen,
-                matched: tool.matched,
-                staging: tool.staging,
-                installation: installation.clone(),
-            })),
+            Ok(installation) => {
+                self.ready.extend(tools.into_iter().map(|tool| tool.ready(installation.clone())));
+            }
             Err(error) => {
                 self.not_run.extend(tools.iter().map(|tool| unavailable(&tool.chosen, &error)));
             }
@@ -166,6 +163,14 @@ fn needs_network(chosen: &Chosen) -> ToolRun {
     run.reason = Some("it needs the network, which `--offline` forbids".to_owned());
     run.mend = Some("run again without --offline".to_owned());
     run
+}
+
+// === impl Woken ===
+
+impl Woken {
+    pub(crate) fn ready(self, installation: Installation) -> Ready {
+        Ready { chosen: self.chosen, matched: self.matched, staging: self.staging, installation }
+    }
 }
 
 // === impl Ready ===

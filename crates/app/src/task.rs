@@ -1,0 +1,207 @@
+//! One analysis with its task folder: made, logged, run, kept.
+//!
+//! Owns what `analyze` does for its app and `batch` for each of its own. Keeps: what happened is in
+//! the log before anybody is shown it; an analysis without a report leaves a folder that reads as
+//! lost.
+//!
+//! Does not: print, or judge what the analysis is worth.
+
+use crate::{
+    analysis::{self, Finished, Journal, Request, Toolbox, Turn},
+    failure::Failure,
+    interrupt::Interrupt,
+    setup::Setup,
+};
+use assay_model::{Event, Report, ToolStatus};
+use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
+use assay_rules::{Durations, Estimate};
+use assay_store::{
+    DurationsFile, Place, ResultsRoot, RunLog, StoreError, TaskFolder, TaskInfo, make_task_id,
+};
+use assay_term::Progress;
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+/// The log of events, written by the journal's thread and ended by the task.
+type SharedLog = Arc<Mutex<Option<RunLog>>>;
+
+/// An analysis that is about to run.
+pub(crate) struct Task {
+    setup: Setup,
+    info: TaskInfo,
+    folder: TaskFolder,
+    log: SharedLog,
+    journal: Arc<Journal>,
+}
+
+/// Who follows an analysis while it runs.
+pub(crate) struct Audience {
+    pub(crate) progress: Progress,
+    /// Hears of every event after it is in the log.
+    pub(crate) tell: Box<dyn FnMut(&Event) + Send>,
+}
+
+/// An analysis that has ended with a report, which is not yet kept.
+pub(crate) struct Done {
+    pub(crate) finished: Finished,
+    folder: TaskFolder,
+    log: RunLog,
+}
+
+// === impl Task ===
+
+impl Task {
+    /// Makes the folder of an analysis and begins its log.
+    pub(crate) fn begin(
+        setup: Setup,
+        root: &ResultsRoot,
+        audience: Audience,
+    ) -> Result<Self, Failure> {
+        let now = jiff::Timestamp::now();
+        let id = make_task_id(now)?;
+        let info = TaskInfo::new(env!("CARGO_PKG_VERSION"), id, setup.app.clone(), now)
+            .at(setup.path.display().to_string());
+        let (folder, log) = root.create(&info, setup.config.output.as_deref())?;
+        let log: SharedLog = Arc::new(Mutex::new(Some(log)));
+        let journal = Arc::new(journal(&log, audience));
+        Ok(Self { setup, info, folder, log, journal })
+    }
+
+    /// Where its results go.
+    pub(crate) fn place(&self) -> &Place {
+        self.folder.place()
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops every tool; the folder then reads as lost.
+    pub(crate) async fn run(
+        self,
+        toolbox: &Arc<Toolbox>,
+        turn: Turn,
+        interrupt: &Interrupt,
+    ) -> Result<Done, Failure> {
+        let learnt = durations_file(toolbox);
+        let request = Request {
+            durations: known(&learnt),
+            logs: self.folder.dir().join("logs"),
+            task: self.info.task,
+            setup: self.setup,
+            toolbox: Arc::clone(toolbox),
+        };
+        let ended = analysis::run(request, turn, &self.journal, interrupt).await;
+        self.journal.finish();
+        let log = self.log.lock().expect("the journal's thread has ended").take();
+        let log = log.expect("nobody else takes the log");
+        match ended {
+            Ok(finished) => {
+                learn(&learnt, &finished.report);
+                Ok(Done { finished, folder: self.folder, log })
+            }
+            Err(failure) => {
+                self.folder.abandon(log)?;
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn journal(log: &SharedLog, audience: Audience) -> Journal {
+    let log = Arc::clone(log);
+    let Audience { progress, mut tell } = audience;
+    let mut is_broken = false;
+    let append = move |event: &Event| {
+        let mut log = log.lock().expect("nothing panics while it holds the log");
+        if let Some(log) = &mut *log
+            && let Err(error) = log.append(event)
+            && !is_broken
+        {
+            // Once is enough: a full disk stays full, and the reports say the same.
+            tracing::error!(%error, "events are not kept any more");
+            is_broken = true;
+        }
+        drop(log);
+        tell(event);
+    };
+    Journal::new(Box::new(append), progress)
+}
+
+// === impl Done ===
+
+impl Done {
+    /// Writes the task folder, its manifest last. Returns where it is.
+    pub(crate) fn keep(self) -> Result<(Finished, PathBuf), StoreError> {
+        let dir = self.folder.dir().to_owned();
+        write_all(&self.finished, &self.folder)?;
+        self.folder.finish(self.log, &self.finished.report)?;
+        Ok((self.finished, dir))
+    }
+}
+
+fn write_all(finished: &Finished, folder: &TaskFolder) -> Result<(), StoreError> {
+    let report = &finished.report;
+    for run in &report.tools {
+        for name in &run.artifacts {
+            folder.copy_in(name, &finished.artifact(name))?;
+        }
+        // A tool that had nothing to read has nothing to say either.
+        if run.status != ToolStatus::NoInputs {
+            let name = format!("sarif/static_{}.sarif.json", run.tool);
+            folder.write(&name, |mut out| {
+                write_tool_sarif(report, &run.tool, SarifLimits::default(), &mut out)
+            })?;
+        }
+    }
+    folder.write("sarif/consolidated.sarif.json", |mut out| {
+        write_sarif(report, SarifLimits::default(), &mut out)
+    })?;
+    folder.write("services/static.json", |out| {
+        let tools = &report.tools;
+        let service = serde_json::json!({
+            "service": "static-analyzer", "outcome": report.outcome, "counts": report.counts,
+            "tools": tools,
+        });
+        Ok(serde_json::to_writer_pretty(out, &service)?)
+    })?;
+    folder.write("report.html", |out| html::write(report, &*finished.snapshot, out))?;
+    folder.write("report.json", |mut out| write_json(report, &mut out))
+}
+
+// === what tools take ===
+
+fn durations_file(toolbox: &Toolbox) -> DurationsFile {
+    let cache: &Path = &toolbox.provisioner().settings().cache;
+    DurationsFile::at(cache.join("durations.json"))
+}
+
+/// What tools are expected to take: as recorded on our machine, then as learnt on this one.
+fn known(learnt: &DurationsFile) -> Durations {
+    let recorded = assay_tools::recorded_durations();
+    let learnt = learnt.load();
+    let all = recorded.into_iter().chain(learnt);
+    Durations::new(
+        all.map(|(tool, (fixed_s, per_100k_lines_s))| {
+            (tool, Estimate { fixed_s, per_100k_lines_s })
+        }),
+    )
+}
+
+fn learn(file: &DurationsFile, report: &Report) {
+    let mut durations = known(file);
+    for run in report.tools.iter().filter(|run| run.status == ToolStatus::Ok) {
+        let wall = Duration::from_millis(run.usage.wall_ms);
+        durations.learn(run.tool.as_str(), report.source.lines, wall);
+    }
+    let learnt = durations
+        .iter()
+        .map(|(tool, line)| (tool.to_owned(), (line.fixed_s, line.per_100k_lines_s)))
+        .collect();
+    if let Err(error) = file.save(&learnt) {
+        tracing::warn!(%error, "what tools took is not remembered");
+    }
+}
