@@ -76,6 +76,8 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Analyse one app: a folder, a file, or app N of a model
     Analyze(Box<Analyze>),
+    /// Analyse many apps, and compare what the tools say of them
+    Batch(Box<Batch>),
     /// Results of earlier analyses
     #[command(subcommand)]
     Results(Results),
@@ -101,7 +103,6 @@ pub(crate) enum Command {
 }
 
 #[derive(Args, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own that a user types")]
 #[command(
     override_usage = "assay analyze [OPTIONS] PATH\n       assay analyze [OPTIONS] MODEL APP",
     after_help = "Exit codes: 0 done and below the threshold; 1 findings at or above --fail-on; 2 usage or\n\
@@ -112,6 +113,64 @@ pub(crate) struct Analyze {
     /// PATH, or MODEL and APP (`1` or `app1`) under the source roots
     #[arg(required = true, num_args = 1..=2, value_names = ["PATH | MODEL", "APP"])]
     pub(crate) app: Vec<OsString>,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Also look at files that .gitignore and .assayignore hide
+    #[arg(long, help_heading = "What is run")]
+    pub(crate) no_ignore: bool,
+    /// Obey all of an assay.toml that lies inside the app
+    #[arg(long, help_heading = "What is run")]
+    pub(crate) trust_project: bool,
+    /// Write a report: human, json, sarif, junit, gitlab, github, markdown, html, csv; repeatable,
+    /// `=FILE` to a file, else to standard output
+    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "What comes out")]
+    pub(crate) format: Vec<String>,
+    /// The folder for all results of this analysis
+    #[arg(long, value_name = "DIR", help_heading = "What comes out")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) worth: Worth,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    override_usage = "assay batch [OPTIONS] FILE\n       assay batch [OPTIONS] --apps GLOB\n       \
+                      assay batch [OPTIONS] --models MODELS",
+    after_help = "FILE is JSON: [[\"openai/gpt-4\", 1], [\"openai/gpt-4\", 2]]; `-` reads standard input. Nothing\n\
+    inside the apps is read as configuration, and their .gitignore and .assayignore are not honoured.\n\
+    --timeout is for each app, --jobs for all of them together. Exit codes as for `analyze`, the\n\
+    gravest of all apps: 2, 130 or 143, 124, 3, 1, 0."
+)]
+pub(crate) struct Batch {
+    /// A list of apps, each as MODEL and APP
+    #[arg(value_name = "FILE", required_unless_present_any = ["apps", "models"])]
+    pub(crate) file: Option<PathBuf>,
+    /// All folders that match, under the working directory or else under the source roots:
+    /// `generated/apps/*/app*`, `openai_*/app1`; repeatable
+    #[arg(long, value_name = "GLOB", help_heading = "Which apps")]
+    pub(crate) apps: Vec<String>,
+    /// All apps of these models under the source roots
+    #[arg(long, value_name = "MODELS", value_delimiter = ',', help_heading = "Which apps")]
+    pub(crate) models: Vec<String>,
+    /// Go on without entries that name no app
+    #[arg(long, help_heading = "Which apps")]
+    pub(crate) skip_unknown: bool,
+    #[command(flatten)]
+    pub(crate) what: What,
+    /// Write a table: human, json, csv, markdown, html; repeatable, `=FILE` to a file, else to
+    /// standard output
+    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "What comes out")]
+    pub(crate) format: Vec<String>,
+    /// The folder for the tables of this batch; each app has its own under results/ all the same
+    #[arg(long, value_name = "DIR", help_heading = "What comes out")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) worth: Worth,
+}
+
+/// What is run on an app, and within which limits.
+#[derive(Args, Debug)]
+pub(crate) struct What {
     /// Analyses to run: static, security, comprehensive
     #[arg(long, value_name = "KINDS", value_delimiter = ',', help_heading = "What is run")]
     pub(crate) kind: Vec<String>,
@@ -133,19 +192,12 @@ pub(crate) struct Analyze {
     /// How tools are kept in check: auto, strict, off
     #[arg(long, value_name = "MODE", help_heading = "What is run")]
     pub(crate) sandbox: Option<String>,
-    /// Also look at files that .gitignore and .assayignore hide
-    #[arg(long, help_heading = "What is run")]
-    pub(crate) no_ignore: bool,
-    /// Obey all of an assay.toml that lies inside the app
-    #[arg(long, help_heading = "What is run")]
-    pub(crate) trust_project: bool,
-    /// Write a report: human, json, sarif, junit, gitlab, github, markdown, html, csv; repeatable,
-    /// `=FILE` to a file, else to standard output
-    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "What comes out")]
-    pub(crate) format: Vec<String>,
-    /// The folder for all results of this analysis
-    #[arg(long, value_name = "DIR", help_heading = "What comes out")]
-    pub(crate) output: Option<PathBuf>,
+}
+
+/// What a result is worth.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own that a user types")]
+pub(crate) struct Worth {
     /// Exit with 1 from this severity up: critical, high, medium, low, info, any, none
     #[arg(long, value_name = "SEVERITY", help_heading = "What it is worth")]
     pub(crate) fail_on: Option<String>,

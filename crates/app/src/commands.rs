@@ -1,6 +1,7 @@
 //! What each command does.
 
-mod analyze; // one app, end to end
+pub(crate) mod analyze; // one app, end to end
+mod batch; // many apps, one table
 mod config; // the configuration in force
 mod results; // earlier analyses
 mod shell; // completions and the manual page
@@ -20,6 +21,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Outcome {
     let global = &cli.global;
     match cli.command {
         Command::Analyze(analyze) => analyze::run(&analyze, global, session),
+        Command::Batch(words) => batch::run(&words, global, session),
         Command::Results(command) => results::run(command, session),
         Command::Tasks(tasks) => results::tasks(&tasks, session),
         Command::Tools(command) => tools::run(command, global, session),

@@ -3,20 +3,21 @@
 use assay_config::Config;
 use assay_model::{AnalysisOutcome, Counts};
 
-/// Every way in which the program ends. docs/exit-codes.md is compared with this.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Every way in which the program ends, the gravest last: of many apps the gravest counts.
+/// docs/exit-codes.md is compared with this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Exit {
     /// Done, and below the threshold.
     Done,
     /// Findings at or above `--fail-on`.
     Findings,
-    /// Wrong words on the command line or in a configuration file, or something that cannot be.
-    Usage,
     /// A required tool did not do its work, or there was nothing to analyse.
     Incomplete,
     TimedOut,
     Interrupted,
     Terminated,
+    /// Wrong words on the command line or in a configuration file, or something that cannot be.
+    Usage,
 }
 
 // === impl Exit ===
@@ -134,10 +135,22 @@ mod tests {
     }
 
     #[test]
+    fn of_many_apps_the_gravest_counts() {
+        let codes = |exits: &[Exit]| exits.iter().max().map(|exit| exit.code());
+        let mut order = [0, 1, 3, 124, 130, 143, 2].map(Exit::of_code);
+        assert!(order.is_sorted());
+        assert_eq!(codes(&order), Some(2));
+        order[6] = Exit::Done;
+        assert_eq!(codes(&order), Some(143));
+        assert_eq!(codes(&order[..4]), Some(124));
+    }
+
+    #[test]
     fn the_page_of_exit_codes_says_what_the_code_does() {
         let mut page = String::from(
             "# Exit codes\n\nWhere two apply, the one further up in this list wins: \
-             2, 130 and 143, 124, 3, 1, 0. `--exit-zero` turns 1 and 3 into 0.\n\n\
+             2, 130 and 143, 124, 3, 1, 0. `--exit-zero` turns 1 and 3 into 0. \
+             A batch ends with the first in that order among its apps.\n\n\
              | code | meaning |\n|---|---|\n",
         );
         for exit in Exit::ALL {

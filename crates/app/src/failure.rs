@@ -40,6 +40,19 @@ impl Failure {
         }
     }
 
+    /// A bug of ours left something undone.
+    pub(crate) fn broken(what: impl Into<String>) -> Self {
+        Self { exit: Exit::Incomplete, ..Self::usage(what) }
+    }
+
+    /// Says it with its cause, in one line.
+    pub(crate) fn in_full(&self) -> String {
+        match &self.source {
+            Some(source) => format!("{}: {source}", self.what),
+            None => self.what.clone(),
+        }
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

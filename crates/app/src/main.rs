@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod analysis; // one analysis from its request to its report
+mod batch; // many apps, one table
 mod cage; // what holds tools, and what they see
 mod cli; // the command line, as typed
 mod commands; // what each command does

@@ -141,14 +141,38 @@ impl Outputs {
         Ok(outputs)
     }
 
+    /// Checks all `--format`s of a command that knows some formats only.
+    pub(crate) fn among(formats: &[String], known: &[Format]) -> Result<Self, Failure> {
+        let outputs = Self::of(formats)?;
+        let all = outputs.files.iter().map(|(format, _)| *format).chain(outputs.stdout);
+        if let Some(format) = all.into_iter().find(|format| !known.contains(format)) {
+            let names: Vec<&str> = known.iter().map(|format| format.name()).collect();
+            return Err(Failure::usage(format!("a batch cannot be told as `{}`", format.name()))
+                .hint(format!(
+                    "known: {}; the folder of each app has its reports in the other formats, or \
+                     `assay results export` writes them",
+                    names.join(", ")
+                )));
+        }
+        Ok(outputs)
+    }
+
     /// Writes the files that were asked for, each whole or not at all.
     pub(crate) fn write_files(
         &self,
         report: &Report,
         source: &dyn SourceText,
     ) -> Result<(), Failure> {
+        self.write_files_with(|format, out| format.write(report, source, out))
+    }
+
+    /// Writes the files that were asked for in somebody else's words.
+    pub(crate) fn write_files_with(
+        &self,
+        write: impl Fn(Format, &mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
         for (format, path) in &self.files {
-            write_whole(path, |out| format.write(report, source, out)).map_err(|error| {
+            write_whole(path, |out| write(*format, out)).map_err(|error| {
                 Failure::usage(format!("`{}` could not be written", path.display()))
                     .because(error)
                     .hint("check that its folder exists and that you may write there")

@@ -6,7 +6,7 @@ use crate::{
     interrupt::Interrupt,
 };
 use assay_provision::{Provisioner, Settings};
-use assay_term::{ColorChoice, Progress, ProgressMode, Style, Terminal};
+use assay_term::{BatchProgress, ColorChoice, Progress, ProgressMode, Style, Terminal};
 use serde::Serialize;
 use std::{
     env,
@@ -65,6 +65,11 @@ impl Session {
     /// Begins to show the progress of something.
     pub(crate) fn progress(&self) -> Progress {
         Progress::new(self.progress_mode(), self.err, Box::new(io::stderr()))
+    }
+
+    /// Begins to show the progress of so many apps.
+    pub(crate) fn batch_progress(&self, apps: usize) -> BatchProgress {
+        BatchProgress::new(apps, self.progress_mode(), self.err, Box::new(io::stderr()))
     }
 
     /// How progress is told. Log lines and moving lines would tear each other.

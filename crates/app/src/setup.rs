@@ -16,7 +16,7 @@ use std::{
 };
 
 /// A checked request for one analysis.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Setup {
     pub(crate) app: AppRef,
     pub(crate) path: PathBuf,
@@ -65,6 +65,34 @@ impl Setup {
         };
         let catalogue = catalogue(&loaded.config)?;
         Self::checked(loaded, target, &catalogue)
+    }
+
+    /// Checks what `assay batch` was told. `apps` finds the apps under the source roots; there is at
+    /// least one. What comes back is the setup of the first; [`for_app`](Self::for_app) has the others.
+    pub(crate) fn of_batch(
+        batch: &cli::Batch,
+        global: &cli::Global,
+        apps: impl FnOnce(&Config) -> Result<Vec<Target>, Failure>,
+    ) -> Result<(Self, Vec<Target>), Failure> {
+        let mut loader = loader(global)?;
+        loader.flags.extend(shared_flags(&batch.what, &batch.worth));
+        let loaded = loader.check()?;
+        let targets = apps(&loaded.config)?;
+        if global.config.is_none() {
+            refuse_files_of_apps(&loaded.files, &targets)?;
+        }
+        let catalogue = catalogue(&loaded.config)?;
+        let first = targets.first().expect("`apps` finds at least one").clone();
+        let mut setup = Self::checked(loaded, first, &catalogue)?;
+        // Apps have folders of their own; one for all would be that of the last.
+        setup.config.output = None;
+        setup.no_ignore = true;
+        Ok((setup, targets))
+    }
+
+    /// The same for another app of the batch.
+    pub(crate) fn for_app(&self, target: &Target) -> Self {
+        Self { app: target.app.clone(), path: target.path.clone(), ..self.clone() }
     }
 
     fn checked(loaded: Loaded, target: Target, catalogue: &Catalogue) -> Result<Self, Failure> {
@@ -142,37 +170,66 @@ fn outside_of_apps(working_dir: &Path, words: &[OsString]) -> PathBuf {
     outside
 }
 
+/// Nothing inside the apps of a batch is read as configuration; where it was found first, going on
+/// without it would silently do something else than the same command one folder above.
+fn refuse_files_of_apps(files: &[PathBuf], targets: &[Target]) -> Result<(), Failure> {
+    for file in files {
+        let full = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if let Some(target) = targets.iter().find(|target| full.starts_with(&target.path)) {
+            let what = format!("`{}` lies inside the app {}", file.display(), target.app);
+            return Err(Failure::usage(what).hint(
+                "a batch reads nothing of its apps as configuration: start it outside of them, or \
+                 name the file with --config",
+            ));
+        }
+    }
+    Ok(())
+}
+
 type Flag = (String, Value, String);
 
 fn flags_of(analyze: &cli::Analyze) -> Result<Vec<Flag>, Failure> {
-    let text = |value: &Option<String>| value.clone().map(Value::from);
-    let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(values.to_vec()));
-    let switch = |on: bool| on.then(|| Value::from(true));
     let output = analyze.output.as_ref().map(|dir| {
         dir.to_str().map(Value::from).ok_or_else(|| {
             Failure::usage(format!("`--output {}` is not UTF-8", dir.display()))
                 .hint("name a folder whose name is")
         })
     });
-    let output = output.transpose()?;
-    let all = [
-        ("kinds", list(&analyze.kind), "--kind"),
-        ("profile", text(&analyze.profile), "--profile"),
-        ("tools", list(&analyze.tools), "--tools"),
-        ("timeout", text(&analyze.timeout), "--timeout"),
-        ("jobs", analyze.jobs.map(Value::from), "--jobs"),
-        ("offline", switch(analyze.offline), "--offline"),
-        ("sandbox", text(&analyze.sandbox), "--sandbox"),
+    let own = [
         ("no-ignore", switch(analyze.no_ignore), "--no-ignore"),
-        ("output", output, "--output"),
-        ("fail-on", text(&analyze.fail_on), "--fail-on"),
-        ("allow-incomplete", switch(analyze.allow_incomplete), "--allow-incomplete"),
-        ("require-all", switch(analyze.require_all), "--require-all"),
-        ("exit-zero", switch(analyze.exit_zero), "--exit-zero"),
-        ("ignore-suppressions", switch(analyze.ignore_suppressions), "--ignore-suppressions"),
+        ("output", output.transpose()?, "--output"),
     ];
-    let given = all.into_iter().filter_map(|(key, value, flag)| Some((key, value?, flag)));
-    Ok(given.map(|(key, value, flag)| (key.to_owned(), value, flag.to_owned())).collect())
+    let shared = shared_flags(&analyze.what, &analyze.worth);
+    Ok(shared.into_iter().chain(given(own)).collect())
+}
+
+/// The flags that every way to analyse has.
+fn shared_flags(what: &cli::What, worth: &cli::Worth) -> Vec<Flag> {
+    let text = |value: &Option<String>| value.clone().map(Value::from);
+    let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(values.to_vec()));
+    given([
+        ("kinds", list(&what.kind), "--kind"),
+        ("profile", text(&what.profile), "--profile"),
+        ("tools", list(&what.tools), "--tools"),
+        ("timeout", text(&what.timeout), "--timeout"),
+        ("jobs", what.jobs.map(Value::from), "--jobs"),
+        ("offline", switch(what.offline), "--offline"),
+        ("sandbox", text(&what.sandbox), "--sandbox"),
+        ("fail-on", text(&worth.fail_on), "--fail-on"),
+        ("allow-incomplete", switch(worth.allow_incomplete), "--allow-incomplete"),
+        ("require-all", switch(worth.require_all), "--require-all"),
+        ("exit-zero", switch(worth.exit_zero), "--exit-zero"),
+        ("ignore-suppressions", switch(worth.ignore_suppressions), "--ignore-suppressions"),
+    ])
+}
+
+fn switch(on: bool) -> Option<Value> {
+    on.then(|| Value::from(true))
+}
+
+fn given<const N: usize>(flags: [(&str, Option<Value>, &str); N]) -> Vec<Flag> {
+    let set = flags.into_iter().filter_map(|(key, value, flag)| Some((key, value?, flag)));
+    set.map(|(key, value, flag)| (key.to_owned(), value, flag.to_owned())).collect()
 }
 
 /// All tools: those that are shipped, and the user's own.

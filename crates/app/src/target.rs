@@ -1,5 +1,9 @@
 //! Which app is meant: a path, or an app of a model under the source roots.
 
+mod known; // which apps there are
+
+pub(crate) use known::{KnownApps, number_of};
+
 use crate::failure::Failure;
 use assay_model::AppRef;
 use std::{
@@ -67,6 +71,19 @@ pub(crate) fn of_model(words: &[OsString], roots: &[PathBuf]) -> Result<Target, 
     let roots: Vec<String> = roots.iter().map(|root| format!("`{}`", root.display())).collect();
     Err(Failure::usage(format!("there is no {app} under {}", roots.join(" or ")))
         .hint("set `source-roots` in assay.toml or ASSAY_SOURCE_ROOTS, or give a path"))
+}
+
+/// Takes a folder that a pattern matched: the app of a model, where it lies under the source roots as
+/// one, else a plain path.
+pub(crate) fn of_found(path: &Path, roots: &[PathBuf]) -> Result<Target, Failure> {
+    let plain = of_path(path)?;
+    let Some(number) = number_of(&plain.path) else { return Ok(plain) };
+    // Beside its model, or below a template of it.
+    let above = plain.path.ancestors().skip(1).take(2);
+    let names = above.filter_map(Path::file_name).map(ToOwned::to_owned);
+    let found = names.filter_map(|model| of_model(&[model, number.to_string().into()], roots).ok());
+    let same = found.into_iter().find(|target| target.path == plain.path);
+    Ok(same.unwrap_or(plain))
 }
 
 /// The model's name as given, normalised, and with `_` and `-` exchanged.

@@ -20,7 +20,7 @@ pub(crate) fn unknown_keys(file: &ReadFile, place: &str, schema: &Value) -> Vec<
 }
 
 /// Returns the nearest of `known`, if one is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))

@@ -18,6 +18,7 @@ mod raw; // what may be written
 mod trust; // what a file of the app itself may say
 
 pub use check::{Config, FailOn, IgnoreEntry, Kinds, ToolSettings, parse_duration};
+pub use known::nearest;
 pub use layers::{Origin, Origins};
 pub use load::{Loaded, Loader};
 pub use problem::{ConfigError, Problem};

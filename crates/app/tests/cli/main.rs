@@ -1,6 +1,7 @@
 //! The real binary, with fake tools: fast, and without the network. One program, since linking is dear.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, outside of `#[test]` functions")]
 
+mod batch; // many apps in one go
 mod configuration; // where values come from
 mod exits; // exit codes and thresholds
 mod fake; // tools that do as told

@@ -37,6 +37,7 @@ fn every_command_explains_itself() {
     for (name, words) in [
         ("help", &["--help"][..]),
         ("help_analyze", &["analyze", "--help"]),
+        ("help_batch", &["batch", "--help"]),
         ("help_results", &["results", "--help"]),
         ("help_results_export", &["results", "export", "--help"]),
         ("help_tasks", &["tasks", "--help"]),
@@ -118,7 +119,7 @@ fn completions_and_the_manual_are_complete() {
     world.says(&["completions", "csh"]).exits(2).complains(&["csh"]);
     let page = world.says(&["man"]);
     page.exits(0);
-    for word in ["analyze", "fail\\-on", "results", "tools", "config", "completions"] {
+    for word in ["analyze", "batch", "fail\\-on", "results", "tools", "config", "completions"] {
         assert!(page.stdout().contains(word), "{word} is not in the manual");
     }
     assert!(!page.stdout().contains("__native"), "what is hidden stays so");

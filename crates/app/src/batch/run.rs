@@ -1,0 +1,137 @@
+//! One app after the other, overlapping: the next begins when the one before has handed out its last
+//! tool, and fills the slots that become free.
+
+use super::{board::Board, flight::Flights};
+use crate::{
+    analysis::{Toolbox, Turn},
+    exit::Exit,
+    failure::Failure,
+    interrupt::Interrupt,
+    setup::Setup,
+    target::Target,
+    task::{Audience, Done, Task},
+};
+use assay_model::{AppEnd, BatchApp, Event};
+use assay_report::{Sample, app_result};
+use assay_store::{Place, ResultsRoot};
+use assay_term::{Progress, ProgressMode, Style};
+use std::sync::Arc;
+
+/// Apps under way beyond one for each slot. What has handed out its tools holds a slot until the last
+/// has ended; then reports are written, which takes none. A bound, so that a slow disk does not
+/// gather copies of apps.
+const APPS_BEYOND_SLOTS: usize = 2;
+
+/// A batch that is ready to run.
+pub(crate) struct Batch {
+    pub(crate) setup: Setup,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) toolbox: Arc<Toolbox>,
+    pub(crate) root: ResultsRoot,
+    pub(crate) board: Arc<Board>,
+}
+
+/// An app that has ended.
+#[derive(Debug)]
+pub(crate) struct Landing {
+    pub(crate) app: BatchApp,
+    /// What its tools said; absent where there is no report.
+    pub(crate) sample: Option<Sample>,
+}
+
+type Kept = Result<(AppEnd, Option<Sample>), Failure>;
+
+// === impl Batch ===
+
+impl Batch {
+    /// Runs all apps. What comes back has one entry for each target, in their order.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops every tool and removes every temporary file.
+    pub(crate) async fn run(&self, interrupt: &Interrupt) -> Vec<Landing> {
+        let at_once = self.setup.jobs as usize + APPS_BEYOND_SLOTS;
+        let mut landed: Vec<Option<Landing>> = self.targets.iter().map(|_| None).collect();
+        let mut flights = Flights::new();
+        let mut waiting = 0..self.targets.len();
+        let mut is_stopping = false;
+        loop {
+            let may_begin =
+                flights.len() < at_once && !waiting.is_empty() && interrupt.reason().is_none();
+            if flights.len() == 0 && !may_begin {
+                break;
+            }
+            tokio::select! {
+                biased;
+                reason = interrupt.asked(), if !is_stopping => {
+                    is_stopping = true;
+                    self.board.stopping(reason);
+                }
+                (number, ended) = flights.next(), if flights.len() > 0 => {
+                    let ended = ended.unwrap_or_else(|panic| Err(bug(&panic)));
+                    landed[number] = Some(self.land(number, ended));
+                }
+                turn = self.toolbox.turn(), if may_begin => {
+                    // The turn also comes back when somebody stopped the app that had it.
+                    if interrupt.reason().is_none()
+                        && let Some(number) = waiting.next()
+                    {
+                        flights.add(number, self.analyse(number, turn, interrupt));
+                    }
+                }
+            }
+        }
+        let all = landed.into_iter().enumerate();
+        all.map(|(number, landing)| landing.unwrap_or_else(|| self.landing(number, AppEnd::NotRun)))
+            .collect()
+    }
+
+    async fn analyse(&self, number: usize, turn: Turn, interrupt: &Interrupt) -> Kept {
+        let target = &self.targets[number];
+        self.board.begun(number, &target.app);
+        let board = Arc::clone(&self.board);
+        let quiet = Progress::new(ProgressMode::Quiet, Style::default(), Box::new(std::io::sink()));
+        let audience = Audience {
+            progress: quiet,
+            tell: Box::new(move |event: &Event| board.heard(number, event)),
+        };
+        let task = Task::begin(self.setup.for_app(target), &self.root, audience)?;
+        if let Some(why) = &task.place().fell_back {
+            let Place { dir, .. } = task.place();
+            let dir = dir.display();
+            self.board.warn(&format!("results go to `{dir}`, since they cannot go to {why}"));
+        }
+        let done = task.run(&self.toolbox, turn, interrupt).await?;
+        let keeping = tokio::task::spawn_blocking(move || keep(done));
+        keeping.await.map_err(|error| bug(&error.to_string()))?
+    }
+
+    fn land(&self, number: usize, ended: Kept) -> Landing {
+        let (end, sample) = ended.unwrap_or_else(|failure| match failure.exit() {
+            // It had begun, but no tool of it; its folder reads as lost.
+            Exit::Interrupted | Exit::Terminated => (AppEnd::NotRun, None),
+            exit => (AppEnd::Failed { why: failure.in_full(), exit_code: exit.code() }, None),
+        });
+        let landing = Landing { sample, ..self.landing(number, end) };
+        self.board.landed(number, &landing.app);
+        landing
+    }
+
+    fn landing(&self, number: usize, end: AppEnd) -> Landing {
+        let target = &self.targets[number];
+        let path = target.path.display().to_string();
+        Landing { app: BatchApp { app: target.app.clone(), path, end }, sample: None }
+    }
+}
+
+/// Writes the app's own reports, and keeps of them what the batch is about.
+fn keep(done: Done) -> Kept {
+    let (finished, dir) = done.keep()?;
+    let report = &finished.report;
+    let result = app_result(report, dir.display().to_string());
+    Ok((AppEnd::Analysed(Box::new(result)), Some(Sample::of(report))))
+}
+
+fn bug(words: &str) -> Failure {
+    Failure::broken(format!("a bug in Assay ended its run: {words}"))
+}

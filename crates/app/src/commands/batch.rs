@@ -1,0 +1,74 @@
+//! `assay batch`: many apps, one table.
+
+use crate::{
+    analysis::Toolbox,
+    batch::{self, Batch, Board, Choice, Told},
+    cli,
+    exit::Exit,
+    failure::Outcome,
+    outputs::{Format, Outputs},
+    session::{self, Session},
+    setup::Setup,
+};
+use assay_model::BatchReport;
+use assay_store::make_task_id;
+use assay_term::{WrittenReport, batch_summary};
+use std::{io, sync::Arc};
+
+/// Formats in which a batch can be told. The others are about single findings: each app's folder has
+/// them.
+const FORMATS: [Format; 4] = [Format::Human, Format::Json, Format::Csv, Format::Markdown];
+
+pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -> Outcome {
+    let outputs = Outputs::among(&words.format, &FORMATS)?;
+    let mut notes = Vec::new();
+    let (setup, targets) = Setup::of_batch(words, global, |config| {
+        let Choice { targets, notes: said } = batch::choose(words, &config.source_roots)?;
+        notes = said;
+        Ok(targets)
+    })?;
+    let provisioner = session::provisioner(setup.config.offline)?;
+    let (root, started) = (super::results_root()?, jiff::Timestamp::now());
+    let id = make_task_id(started)?;
+    let folder = root.create_batch(&id, words.output.as_deref())?;
+    let board = Arc::new(Board::new(session.batch_progress(targets.len())));
+    notes.extend(
+        folder.place().fell_back.as_ref().map(|why| {
+            format!("the tables go to `{}`, since: {why}", folder.place().dir.display())
+        }),
+    );
+    for note in notes.iter().chain(&setup.warnings) {
+        board.warn(note);
+    }
+    let toolbox = Arc::new(Toolbox::new(provisioner, setup.jobs));
+    let batch = Batch { setup, targets, toolbox, root, board };
+    let ended = session::block_on(async |interrupt| {
+        let landings = batch.run(&interrupt).await;
+        Ok((landings, interrupt.reason()))
+    });
+    batch.board.finish();
+    let (landings, stopped) = ended?;
+    let report = batch::report(&batch, Told { id, started, stopped }, landings);
+    let written = batch::deliver(&report, &folder, &outputs)?;
+    show(&report, &written, &outputs, session)?;
+    Ok(Exit::of_code(report.verdict.exit_code))
+}
+
+/// Shows the summary: on standard output, unless a machine reads that.
+fn show(
+    report: &BatchReport,
+    written: &[WrittenReport],
+    outputs: &Outputs,
+    session: &Session,
+) -> Result<(), crate::failure::Failure> {
+    let to_stdout = outputs.stdout.is_none();
+    let style = if to_stdout { session.style() } else { session.diagnostics() };
+    let text = batch_summary(report, written, &style, assay_term::stdout_width());
+    if to_stdout {
+        return session::print(&text);
+    }
+    if !session.is_quiet() {
+        io::Write::write_all(&mut io::stderr(), text.as_bytes()).ok();
+    }
+    Ok(())
+}
