@@ -219,39 +219,71 @@ impl SamenessAlarm {
             ),
         }
     }
+}
 
-    /// Says what that means.
+/// Alarms that mean the same, so that it is said once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlarmGroup<'a> {
+    /// One at least.
+    pub alarms: Vec<&'a SamenessAlarm>,
+}
+
+// === impl AlarmGroup ===
+
+impl<'a> AlarmGroup<'a> {
+    /// Groups alarms by what they mean, in the order of the first of each.
+    pub fn of(alarms: &'a [SamenessAlarm]) -> Vec<Self> {
+        let mut groups: Vec<Self> = Vec::new();
+        for alarm in alarms {
+            let same = |group: &&mut Self| {
+                group
+                    .alarms
+                    .iter()
+                    .any(|other| meaning(&other.sameness) == meaning(&alarm.sameness))
+            };
+            match groups.iter_mut().find(same) {
+                Some(group) => group.alarms.push(alarm),
+                None => groups.push(Self { alarms: vec![alarm] }),
+            }
+        }
+        groups
+    }
+
+    /// Says what they mean.
     pub fn meaning(&self) -> &'static str {
-        match &self.sameness {
-            Sameness::SameCount { same_findings: true, .. } => {
-                "The scaffold that the apps share explains it, or the tool looks at something that \
-                 is no app's own. Either way it says nothing about how the apps differ."
+        self.alarms.first().map_or("", |alarm| meaning(&alarm.sameness))
+    }
+
+    /// Says what to do about them.
+    pub fn mend(&self) -> String {
+        let names: Vec<&str> = self.alarms.iter().map(|alarm| alarm.tool.as_str()).collect();
+        let check = format!("assay tools check {}", names.join(" "));
+        match self.alarms.first().map(|alarm| &alarm.sameness) {
+            Some(Sameness::SameCount { .. }) | None => {
+                format!("see in `report.html` of two apps which files these are, and run {check}")
             }
-            Sameness::SameCount { same_findings: false, .. } => {
-                "Different apps do not have equally many defects by chance: it may stop at a limit, \
-                 or not look at the apps."
-            }
-            Sameness::ZeroAgainstOthers { .. } => {
-                "Its zeros are no proof of clean apps: it may not see these files as they lie there."
-            }
-            Sameness::ZeroAlone => {
-                "That may be true. It is also what a tool looks like that does not see the files."
+            Some(Sameness::ZeroAgainstOthers { .. } | Sameness::ZeroAlone) => {
+                format!("run {check}, and read `logs/TOOL.stderr` of one app")
             }
         }
     }
+}
 
-    /// Says what to do.
-    pub fn mend(&self) -> String {
-        let tool = &self.tool;
-        let check = format!("assay tools check {tool}");
-        match &self.sameness {
-            Sameness::SameCount { .. } => format!(
-                "see whether its findings are in files of the scaffold (`report.html`, tool \
-                 `{tool}`), and if not: {check}"
-            ),
-            Sameness::ZeroAgainstOthers { .. } | Sameness::ZeroAlone => {
-                format!("{check}, then read `logs/{tool}.stderr` of one app")
-            }
+fn meaning(sameness: &Sameness) -> &'static str {
+    match sameness {
+        Sameness::SameCount { same_findings: true, .. } => {
+            "The scaffold that the apps share may explain it; otherwise the tool looks at something \
+             that is no app's own. Either way it tells nothing about how the apps differ."
+        }
+        Sameness::SameCount { same_findings: false, .. } => {
+            "Different apps do not have equally many defects by chance: it may stop at a limit, or \
+             not look at the apps."
+        }
+        Sameness::ZeroAgainstOthers { .. } => {
+            "Its zeros are no proof of clean apps: it may not see these files as they lie there."
+        }
+        Sameness::ZeroAlone => {
+            "That may be true. It is also what a tool looks like that does not see the files."
         }
     }
 }
@@ -277,7 +309,17 @@ mod tests {
             sameness: Sameness::SameCount { count: 9, same_findings: true },
         };
         assert!(alarm.said().starts_with("exactly 9 findings in each of 230 different apps"));
-        assert!(alarm.mend().contains("assay tools check safety-db"));
-        assert!(alarm.meaning().contains("scaffold"));
+        let zero = SamenessAlarm {
+            tool: ToolId::new("stylelint").unwrap(),
+            sameness: Sameness::ZeroAlone,
+            ..alarm.clone()
+        };
+        let other = SamenessAlarm { tool: ToolId::new("hadolint").unwrap(), ..alarm.clone() };
+        let alarms = [alarm, zero, other];
+        let groups = AlarmGroup::of(&alarms);
+        assert_eq!(groups.len(), 2);
+        assert!(groups[0].mend().ends_with("assay tools check safety-db hadolint"));
+        assert!(groups[0].meaning().contains("scaffold"));
+        assert!(groups[1].mend().contains("assay tools check stylelint"));
     }
 }

@@ -17,8 +17,8 @@ mod steering; // files by which an app could steer a tool
 
 pub use app::{AppRef, ModelSlug, ParseAppError};
 pub use batch::{
-    AppEnd, AppResult, AppTool, BATCH_VERSION, BatchApp, BatchGap, BatchReport, BatchTool,
-    Sameness, SamenessAlarm,
+    AlarmGroup, AppEnd, AppResult, AppTool, BATCH_VERSION, BatchApp, BatchGap, BatchReport,
+    BatchTool, Sameness, SamenessAlarm,
 };
 pub use cancel::CancelReason;
 pub use declaration::{

@@ -42,7 +42,7 @@ pub fn write_batch_csv(batch: &BatchReport, out: &mut impl Write) -> io::Result<
         let cells = [
             ("record", "alarm".to_owned()),
             ("tool", alarm.tool.to_string()),
-            ("message", format!("{}. {} Mend: {}", alarm.said(), alarm.meaning(), alarm.mend())),
+            ("message", alarm.said()),
         ];
         row(&mut rows, &cells)?;
     }

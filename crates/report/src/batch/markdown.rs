@@ -7,7 +7,7 @@ use crate::{
     markdown::{code, escaped, rows_within},
     text::{cut, shown_line},
 };
-use assay_model::{AnalysisOutcome, AppEnd, BatchApp, BatchReport, Severity};
+use assay_model::{AlarmGroup, AnalysisOutcome, AppEnd, BatchApp, BatchReport, Severity};
 use std::io::{self, Write};
 
 /// The longest reason shown; the report has it whole.
@@ -51,12 +51,13 @@ fn alarms(batch: &BatchReport, out: &mut impl Write) -> io::Result<()> {
         return Ok(());
     }
     writeln!(out, "### Tools that say the same of every app\n")?;
-    for alarm in &batch.alarms {
-        let name = escaped(alarm.tool.as_str());
-        writeln!(out, "- **{name}**: {}. {}", escaped(&alarm.said()), alarm.meaning())?;
-        writeln!(out, "  Mend: {}", escaped(&alarm.mend()))?;
+    for group in AlarmGroup::of(&batch.alarms) {
+        for alarm in &group.alarms {
+            writeln!(out, "- **{}**: {}", escaped(alarm.tool.as_str()), escaped(&alarm.said()))?;
+        }
+        writeln!(out, "\n{} Mend: {}.\n", group.meaning(), escaped(&group.mend()))?;
     }
-    writeln!(out)
+    Ok(())
 }
 
 fn table(batch: &BatchReport, out: &mut impl Write) -> io::Result<()> {

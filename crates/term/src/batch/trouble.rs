@@ -6,7 +6,7 @@ use crate::{
     sanitise,
     style::{Role, Sign},
 };
-use assay_model::{AppEnd, BatchApp, BatchGap, BatchTool};
+use assay_model::{AlarmGroup, AppEnd, BatchApp, BatchGap, BatchTool};
 use std::cmp::Reverse;
 
 /// Apps that are told one by one; a reason that all have is told with the tools.
@@ -94,13 +94,8 @@ fn one(page: &mut BatchPage<'_>, tool: &str, gap: &BatchGap, names: usize) {
     };
     let text = format!("{apps}: {}: {}", gap.status.in_words(), sanitise(&gap.reason));
     let indent = names + 6;
-    for (index, line) in wrap(&text, page.width.saturating_sub(indent)).iter().enumerate() {
-        let front = match index {
-            0 => format!("  {} {}  ", style.paint(role, sign), pad(tool, names)),
-            _ => " ".repeat(indent),
-        };
-        page.line(&format!("{front}{line}"));
-    }
+    let front = format!("  {} {}  ", style.paint(role, sign), pad(tool, names));
+    hanging(page, &front, indent, &text);
     if let Some(mend) = &gap.mend {
         // Never wrapped: it is there to be copied.
         let label = style.paint(Role::Good, "mend:");
@@ -114,25 +109,25 @@ pub(super) fn alarms(page: &mut BatchPage<'_>) {
         return;
     }
     page.title("Tools that say the same of every app");
-    for alarm in &batch.alarms {
-        let name = page.style.paint(Role::Caution, alarm.tool.as_str());
-        let indent = width_of(alarm.tool.as_str()) + 4;
-        for (index, line) in
-            wrap(&alarm.said(), page.width.saturating_sub(indent)).iter().enumerate()
-        {
-            match index {
-                0 => page.line(&format!("  {name}  {line}")),
-                _ => page.line(&format!("{}{line}", " ".repeat(indent))),
-            }
+    let names = batch.alarms.iter().map(|alarm| width_of(alarm.tool.as_str())).max().unwrap_or(0);
+    let indent = names + 4;
+    for group in AlarmGroup::of(&batch.alarms) {
+        for alarm in &group.alarms {
+            let name = page.style.paint(Role::Caution, &pad(alarm.tool.as_str(), names));
+            hanging(page, &format!("  {name}  "), indent, &alarm.said());
         }
-        page.paragraph(4, Some(Role::Faint), alarm.meaning());
+        page.paragraph(4, Some(Role::Faint), group.meaning());
         let label = page.style.paint(Role::Good, "mend:");
-        let lines = wrap(&alarm.mend(), page.width.saturating_sub(10));
-        for (index, line) in lines.iter().enumerate() {
-            match index {
-                0 => page.line(&format!("    {label} {line}")),
-                _ => page.line(&format!("{}{line}", " ".repeat(10))),
-            }
+        hanging(page, &format!("    {label} "), 10, &group.mend());
+    }
+}
+
+/// Writes a text behind a front, its further lines below its first.
+fn hanging(page: &mut BatchPage<'_>, front: &str, indent: usize, text: &str) {
+    for (index, line) in wrap(text, page.width.saturating_sub(indent)).iter().enumerate() {
+        match index {
+            0 => page.line(&format!("{front}{line}")),
+            _ => page.line(&format!("{}{line}", " ".repeat(indent))),
         }
     }
 }

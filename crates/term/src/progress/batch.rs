@@ -135,7 +135,10 @@ impl Running {
             ToolPhase::Running => tool.tool.to_string(),
             phase => format!("{} {}", tool.tool, phase_word(phase)),
         });
-        let named: Vec<String> = named.collect();
+        let mut named: Vec<String> = named.collect();
+        if view.ended() == view.tools.len() {
+            named.push("writing reports".to_owned());
+        }
         let more = if busy.len() > NAMED_MAX { ", …" } else { "" };
         format!("{tools:>11}  {:>12}  {}{more}", counted(found, "finding"), named.join(", "))
     }
