@@ -254,18 +254,22 @@ impl<'a> AlarmGroup<'a> {
         self.alarms.first().map_or("", |alarm| meaning(&alarm.sameness))
     }
 
-    /// Says what to do about them.
-    pub fn mend(&self) -> String {
-        let names: Vec<&str> = self.alarms.iter().map(|alarm| alarm.tool.as_str()).collect();
-        let check = format!("assay tools check {}", names.join(" "));
+    /// Says where to look.
+    pub fn advice(&self) -> &'static str {
         match self.alarms.first().map(|alarm| &alarm.sameness) {
             Some(Sameness::SameCount { .. }) | None => {
-                format!("see in `report.html` of two apps which files these are, and run {check}")
+                "See in `report.html` of two apps which files these findings are in."
             }
             Some(Sameness::ZeroAgainstOthers { .. } | Sameness::ZeroAlone) => {
-                format!("run {check}, and read `logs/TOOL.stderr` of one app")
+                "If its self-test passes, read `logs/TOOL.stderr` of an app."
             }
         }
+    }
+
+    /// Returns the command that lets them show what they find.
+    pub fn mend(&self) -> String {
+        let names: Vec<&str> = self.alarms.iter().map(|alarm| alarm.tool.as_str()).collect();
+        format!("assay tools check {}", names.join(" "))
     }
 }
 

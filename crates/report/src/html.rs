@@ -8,11 +8,14 @@
 //! Does not: decide what is a finding, or how bad.
 
 mod about; // files, ignores, machine
+mod batch; // the page of many apps
 mod data; // the findings as the page's script reads them
 mod excerpt; // a few lines of source, the place marked
 mod plot; // bars and the timeline
 mod tools; // what ran, and what did not
 mod words; // numbers and lengths of time as people write them
+
+pub use batch::write_batch;
 
 use crate::shown_line;
 use about::About;

@@ -13,7 +13,7 @@ use assay_model::{
     AppEnd, BATCH_VERSION, BatchReport, CancelReason, Environment, SelectionInfo, TaskId, Verdict,
 };
 use assay_report::{
-    Claim, Sample, alarms, batch_counts, batch_outcome, batch_tools, write_batch_csv,
+    Claim, Sample, alarms, batch_counts, batch_outcome, batch_tools, html, write_batch_csv,
     write_batch_json, write_batch_markdown,
 };
 use assay_store::{BATCH_JSON, BatchFolder};
@@ -114,17 +114,23 @@ pub(crate) fn deliver(
     folder: &BatchFolder,
     outputs: &Outputs,
 ) -> Result<Vec<WrittenReport>, Failure> {
-    let files =
-        [(Format::Csv, "batch.csv"), (Format::Markdown, "batch.md"), (Format::Json, BATCH_JSON)];
+    let files = [
+        (Format::Html, "batch.html"),
+        (Format::Csv, "batch.csv"),
+        (Format::Markdown, "batch.md"),
+        (Format::Json, BATCH_JSON),
+    ];
     let mut written = Vec::new();
     for (format, name) in files {
-        let path = folder.write(name, |out| write(report, format, out))?;
+        let path =
+            folder.write(name, |out| write(report, format, (Some(&folder.place().dir), out)))?;
         written.push(written_report(format, &path));
     }
-    outputs.write_files_with(|format, out| write(report, format, out))?;
+    // Where these lie at last is the user's affair, so they link to no other page.
+    outputs.write_files_with(|format, out| write(report, format, (None, out)))?;
     written.extend(outputs.files.iter().map(|(format, path)| written_report(*format, path)));
     if let Some(format) = outputs.stdout {
-        ignore_closed_pipe(write(report, format, &mut io::stdout().lock()))?;
+        ignore_closed_pipe(write(report, format, (None, &mut io::stdout().lock())))?;
     }
     Ok(written)
 }
@@ -133,7 +139,13 @@ fn written_report(format: Format, path: &Path) -> WrittenReport {
     WrittenReport { what: format.name().to_owned(), path: path.display().to_string() }
 }
 
-fn write(report: &BatchReport, format: Format, out: &mut dyn Write) -> io::Result<()> {
+/// Writes the batch to where it goes: a stream, and the folder in which it will lie, where that is
+/// ours.
+fn write(
+    report: &BatchReport,
+    format: Format,
+    (folder, out): (Option<&Path>, &mut dyn Write),
+) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     match format {
         Format::Human => {
@@ -143,7 +155,8 @@ fn write(report: &BatchReport, format: Format, out: &mut dyn Write) -> io::Resul
         Format::Json => write_batch_json(report, &mut out),
         Format::Csv => write_batch_csv(report, &mut out),
         Format::Markdown => write_batch_markdown(report, &mut out),
-        Format::Sarif | Format::Junit | Format::Gitlab | Format::Github | Format::Html => {
+        Format::Html => html::write_batch(report, folder, &mut out),
+        Format::Sarif | Format::Junit | Format::Gitlab | Format::Github => {
             unreachable!("`Outputs::among` lets no other format through")
         }
     }?;

@@ -17,7 +17,8 @@ use std::{io, sync::Arc};
 
 /// Formats in which a batch can be told. The others are about single findings: each app's folder has
 /// them.
-const FORMATS: [Format; 4] = [Format::Human, Format::Json, Format::Csv, Format::Markdown];
+const FORMATS: [Format; 5] =
+    [Format::Human, Format::Json, Format::Csv, Format::Markdown, Format::Html];
 
 pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -> Outcome {
     let outputs = Outputs::among(&words.format, &FORMATS)?;

@@ -2,11 +2,10 @@
 //!
 //! Keeps: what is listed here is found by `of_model`, and under the same names.
 
-use super::{of_model, variants};
+use super::variants;
 use assay_model::AppRef;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    ffi::OsString,
     fs,
     path::{Path, PathBuf},
 };
@@ -23,17 +22,16 @@ pub(crate) struct KnownApps(BTreeMap<String, BTreeSet<u32>>);
 impl KnownApps {
     pub(crate) fn under(roots: &[PathBuf]) -> Self {
         let mut known = Self::default();
-        for model in roots.iter().flat_map(|root| folders(root)) {
-            let Some(name) = name_of(&model) else { continue };
-            let mut numbers = numbers_in(&model);
-            numbers.extend(folders(&model).iter().flat_map(|template| numbers_in(template)));
-            let tame = |number: &u32| {
-                let words = [name.clone(), number.to_string()].map(OsString::from);
-                of_model(&words, roots).is_ok()
-            };
-            let numbers: BTreeSet<u32> = numbers.into_iter().filter(tame).collect();
-            if !numbers.is_empty() {
-                known.0.entry(name).or_default().extend(numbers);
+        for root in roots.iter().filter_map(|root| root.canonicalize().ok()) {
+            for model in folders(&root) {
+                let Some(name) = name_of(&model) else { continue };
+                let mut numbers = numbers_in(&model, &root);
+                for template in folders(&model) {
+                    numbers.extend(numbers_in(&template, &root));
+                }
+                if !numbers.is_empty() {
+                    known.0.entry(name).or_default().extend(numbers);
+                }
             }
         }
         known
@@ -107,8 +105,10 @@ pub(crate) fn number_of(path: &Path) -> Option<u32> {
     digits.parse().ok().filter(|_| is_number && is_plain)
 }
 
-fn numbers_in(folder: &Path) -> BTreeSet<u32> {
-    folders(folder).iter().filter_map(|path| number_of(path)).collect()
+fn numbers_in(folder: &Path, root: &Path) -> BTreeSet<u32> {
+    // A link under the root may lead anywhere.
+    let tame = |path: &&PathBuf| path.canonicalize().is_ok_and(|full| full.starts_with(root));
+    folders(folder).iter().filter(tame).filter_map(|path| number_of(path)).collect()
 }
 
 #[cfg(test)]

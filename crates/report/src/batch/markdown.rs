@@ -55,7 +55,8 @@ fn alarms(batch: &BatchReport, out: &mut impl Write) -> io::Result<()> {
         for alarm in &group.alarms {
             writeln!(out, "- **{}**: {}", escaped(alarm.tool.as_str()), escaped(&alarm.said()))?;
         }
-        writeln!(out, "\n{} Mend: {}.\n", group.meaning(), escaped(&group.mend()))?;
+        let (meaning, advice) = (group.meaning(), escaped(group.advice()));
+        writeln!(out, "\n{meaning} {advice} Mend: {}\n", code(&group.mend()))?;
     }
     Ok(())
 }

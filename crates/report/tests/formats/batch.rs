@@ -1,12 +1,12 @@
 //! A batch in every format.
 
-use crate::sample;
+use crate::sample::{self, HOSTILE};
 use assay_model::{
     AnalysisOutcome, AppEnd, AppRef, BATCH_VERSION, BatchApp, BatchReport, Report, Sameness,
     SamenessAlarm, TaskId, ToolId, Verdict,
 };
 use assay_report::{
-    Sample, app_result, batch_counts, batch_outcome, batch_tools, write_batch_csv,
+    Sample, app_result, batch_counts, batch_outcome, batch_tools, html, write_batch_csv,
     write_batch_markdown,
 };
 
@@ -79,6 +79,56 @@ fn a_batch_as_rows() {
     insta::assert_snapshot!(text(|out| write_batch_csv(&batch(), out)));
 }
 
+fn page(batch: &BatchReport, folder: Option<&str>) -> String {
+    text(|out| html::write_batch(batch, folder.map(std::path::Path::new), out))
+}
+
+/// The page without our own style.
+fn markup(page: &str) -> String {
+    let (before, rest) = page.split_once("<style>").unwrap();
+    format!("{before}{}", rest.split_once("</style>").unwrap().1)
+}
+
+#[test]
+fn a_page_links_to_its_apps_where_it_knows_the_way() {
+    let batch = batch();
+    let here = markup(&page(&batch, Some("/results/batch_1")));
+    assert_eq!(here.matches("<a href=\"./../gpt/app").count(), 3, "{here}");
+    assert!(here.contains("./../gpt/app2/task_1/report.html"), "{here}");
+    assert_eq!(markup(&page(&batch, None)).matches("<a href=\"./").count(), 0);
+}
+
+#[test]
+fn the_page_is_inert_whatever_it_tells() {
+    let mut batch = batch();
+    batch.warnings.push(HOSTILE.to_owned());
+    batch.apps[3].end = AppEnd::Failed { why: HOSTILE.to_owned(), exit_code: 2 };
+    let page = markup(&page(&batch, Some("/results/batch_1")));
+    assert!(!page.contains("<script") && !page.contains(" style=") && !page.contains(" onload"));
+    for hidden in ['\u{1b}', '\u{202e}', '\u{7}'] {
+        assert!(!page.contains(hidden), "{hidden:?}");
+    }
+    let others =
+        page.match_indices("http").filter(|(at, _)| !page[*at..].starts_with("http-equiv"));
+    for (at, _) in others {
+        let before = page[..at].chars().next_back();
+        assert!(!matches!(before, Some('"' | '\'' | '=')), "it asks another host");
+    }
+    assert!(
+        page.contains("default-src &#39;none&#39;") || page.contains("default-src &apos;none"),
+        "{page}"
+    );
+}
+
+#[test]
+fn the_page_looks_good_only_where_all_is_whole() {
+    let mut batch = batch();
+    assert!(page(&batch, None).contains("class=\"banner bad\""));
+    batch.apps.truncate(1);
+    batch.outcome = batch_outcome(&batch.apps);
+    assert!(page(&batch, None).contains("class=\"banner good\""));
+}
+
 #[test]
 fn every_app_has_a_row_whatever_became_of_it() {
     let batch = batch();
@@ -86,6 +136,7 @@ fn every_app_has_a_row_whatever_became_of_it() {
     let rows = csv.lines().filter(|line| line.starts_with("app,")).count();
     assert_eq!(rows, batch.apps.len());
     let markdown = text(|out| write_batch_markdown(&batch, out));
+    assert_eq!(page(&batch, None).matches("<th scope=\"row\">").count() - 2, batch.apps.len());
     for app in &batch.apps {
         let AppRef::ModelApp { number, .. } = &app.app else { panic!("all are of a model") };
         assert!(markdown.contains(&format!("/app{number}</code>")), "{markdown}");

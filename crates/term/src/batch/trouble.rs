@@ -116,9 +116,11 @@ pub(super) fn alarms(page: &mut BatchPage<'_>) {
             let name = page.style.paint(Role::Caution, &pad(alarm.tool.as_str(), names));
             hanging(page, &format!("  {name}  "), indent, &alarm.said());
         }
-        page.paragraph(4, Some(Role::Faint), group.meaning());
+        let text = format!("{} {}", group.meaning(), group.advice());
+        page.paragraph(4, Some(Role::Faint), &text);
+        // Never wrapped: it is there to be copied.
         let label = page.style.paint(Role::Good, "mend:");
-        hanging(page, &format!("    {label} "), 10, &group.mend());
+        page.line(&format!("    {label} {}", group.mend()));
     }
 }
 
