@@ -257,6 +257,7 @@ fn a_plain_folder_is_an_app_too() {
     for name in ["b", "a", ".hidden"] {
         fs::create_dir_all(world.at("cwd/apps").join(name)).unwrap();
         fs::write(world.at("cwd/apps").join(name).join("a.py"), format!("{name}\n")).unwrap();
+        fs::write(world.at("cwd/apps").join(name).join(".gitignore"), "*\n").unwrap();
     }
     world.says(&["batch", "--apps", "apps/*"]).exits(0);
     let batch = batch(&world);
@@ -267,6 +268,9 @@ fn a_plain_folder_is_an_app_too() {
         .map(|a| a["ref"]["path"].as_str().unwrap())
         .collect();
     assert_eq!(paths, ["apps/a", "apps/b"]);
+    for app in batch["apps"].as_array().unwrap() {
+        assert_eq!(app["end"]["files"], 2, "its own `.gitignore` hides nothing: {app}");
+    }
     assert_eq!(world.all_results().len(), 2, "under .assay/results, as for `analyze`");
 }
 
