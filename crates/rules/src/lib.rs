@@ -1,7 +1,14 @@
 //! What may happen. Pure: messages and `now` in, orders out; no clock, no task, no lock.
+//!
+//! One clock: every `now` is an [`Instant`] of ours, whose arithmetic saturates. One source of
+//! chance: whoever decides by chance is given [`Dice`].
 
+mod clock; // time as an argument
+mod dice; // randomness as an argument
 mod durations; // how long a tool is expected to take
 mod schedule; // which tool next
 
+pub use clock::Instant;
+pub use dice::Dice;
 pub use durations::{Durations, Estimate};
 pub use schedule::{Scheduler, Work};
