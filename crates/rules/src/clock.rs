@@ -27,7 +27,7 @@ impl Instant {
     /// When the driver's clock began.
     pub const START: Self = Self { nanos: 0 };
 
-    /// The last there is. What is due then is never due.
+    /// The last there is, where all sums end that would go beyond.
     pub const MAX: Self = Self { nanos: u64::MAX };
 
     /// Returns the instant so long after the start.

@@ -3,12 +3,16 @@
 //! One clock: every `now` is an [`Instant`] of ours, whose arithmetic saturates. One source of
 //! chance: whoever decides by chance is given [`Dice`].
 
+pub mod breaker; // whether an endpoint may be called
+
 mod clock; // time as an argument
 mod dice; // randomness as an argument
 mod durations; // how long a tool is expected to take
+mod percent; // a share, without fractions
 mod schedule; // which tool next
 
 pub use clock::Instant;
 pub use dice::Dice;
 pub use durations::{Durations, Estimate};
+pub use percent::Percent;
 pub use schedule::{Scheduler, Work};

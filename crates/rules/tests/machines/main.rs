@@ -1,0 +1,7 @@
+//! The machines from outside: examples, each against a naive model of it, and by seed.
+//!
+//! Every machine has a folder with `model.rs` (obvious and slow), `against_model.rs` (proptest makes
+//! the steps and shrinks what fails) and `simulation.rs` (a seed makes the steps, thousands of them).
+
+mod breaker; // whether an endpoint may be called
+mod seeds; // simulations by seed, and replaying one
