@@ -4,4 +4,5 @@
 //! the steps and shrinks what fails) and `simulation.rs` (a seed makes the steps, thousands of them).
 
 mod breaker; // whether an endpoint may be called
+mod planted; // the page of planted bugs
 mod seeds; // simulations by seed, and replaying one

@@ -150,6 +150,17 @@ fn open_times_grow_with_jitter_up_to_a_cap_and_begin_anew_after_closing() {
 }
 
 #[test]
+fn an_endpoint_that_is_away_for_long_is_tried_at_the_cap_for_ever() {
+    let (mut breaker, mut now) = (opened(), START + MINUTE);
+    for opening in 1..200 {
+        let until = open_until(fail(&mut breaker, now));
+        assert!(opening < 5 || MINUTE * 5 <= until - now, "opening {opening}");
+        assert!(until - now <= MINUTE * 10, "opening {opening}");
+        now = until;
+    }
+}
+
+#[test]
 fn a_longer_retry_after_wins_and_a_shorter_one_does_not() {
     let reopen = |asked| {
         let (mut breaker, now) = (opened(), START + MINUTE);
