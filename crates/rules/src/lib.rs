@@ -4,6 +4,7 @@
 //! chance: whoever decides by chance is given [`Dice`].
 
 pub mod breaker; // whether an endpoint may be called
+pub mod retry; // whether a call may be made again, and when
 
 mod clock; // time as an argument
 mod dice; // randomness as an argument

@@ -30,6 +30,11 @@ impl Percent {
     pub(crate) fn is_reached(self, part: u64, whole: u64) -> bool {
         0 < part && u128::from(whole) * u128::from(self.0) <= u128::from(part) * 100
     }
+
+    /// Whether `part` is at most this share of `whole`.
+    pub(crate) fn covers(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 100 <= u128::from(whole) * u128::from(self.0)
+    }
 }
 
 impl fmt::Display for Percent {
@@ -47,13 +52,16 @@ mod tests {
         let third = Percent::new(33);
         assert!(third.is_reached(33, 100) && !third.is_reached(32, 100));
         assert!(third.is_reached(1, 3), "33.3 % are 33 %");
+        assert!(!third.covers(1, 3) && third.covers(33, 100) && !third.covers(34, 100));
+        assert!(Percent::new(100).covers(u64::MAX, u64::MAX));
         assert!(Percent::new(100).is_reached(u64::MAX, u64::MAX));
         assert!(!Percent::new(100).is_reached(u64::MAX - 1, u64::MAX));
     }
 
     #[test]
-    fn nothing_reaches_no_share() {
+    fn nothing_reaches_no_share_and_is_covered_by_all() {
         assert!(!Percent::new(1).is_reached(0, 0));
+        assert!(Percent::new(1).covers(0, 0));
     }
 
     #[test]

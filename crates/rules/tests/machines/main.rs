@@ -5,4 +5,5 @@
 
 mod breaker; // whether an endpoint may be called
 mod planted; // the page of planted bugs
+mod retry; // whether a call may be made again, and when
 mod seeds; // simulations by seed, and replaying one
