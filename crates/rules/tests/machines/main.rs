@@ -5,5 +5,6 @@
 
 mod breaker; // whether an endpoint may be called
 mod planted; // the page of planted bugs
+mod rate_limit; // whether a client may ask now
 mod retry; // whether a call may be made again, and when
 mod seeds; // simulations by seed, and replaying one
