@@ -4,6 +4,7 @@
 //! chance: whoever decides by chance is given [`Dice`].
 
 pub mod breaker; // whether an endpoint may be called
+pub mod concurrency; // how many calls at once a service can bear
 pub mod rate_limit; // whether a client may ask now
 pub mod retry; // whether a call may be made again, and when
 

@@ -4,6 +4,7 @@
 //! the steps and shrinks what fails) and `simulation.rs` (a seed makes the steps, thousands of them).
 
 mod breaker; // whether an endpoint may be called
+mod concurrency; // how many calls at once a service can bear
 mod planted; // the page of planted bugs
 mod rate_limit; // whether a client may ask now
 mod retry; // whether a call may be made again, and when
