@@ -12,10 +12,15 @@ mod clock; // time as an argument
 mod dice; // randomness as an argument
 mod durations; // how long a tool is expected to take
 mod percent; // a share, without fractions
+mod ledger; // which work is under way, for whom, and why it must stop
 mod schedule; // which tool next
 
 pub use clock::Instant;
 pub use dice::Dice;
 pub use durations::{Durations, Estimate};
 pub use percent::Percent;
+pub use ledger::{
+    Age, Ask, ClientId, Cursor, Follow, Joined, Ledger, LedgerTerms, Msg, Order, Refusal, Released,
+    RunEnd, RunId, RunPhase, Ticket,
+};
 pub use schedule::{Scheduler, Work};

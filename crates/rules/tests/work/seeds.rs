@@ -1,0 +1,35 @@
+//! Runs a check with many seeds. The one that fails is named; `ASSAY_SEED=N` runs that one alone.
+
+use assay_rules::{Dice, Instant};
+use std::time::Duration;
+
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("seed {}: replay it with ASSAY_SEED={}", self.0, self.0);
+        }
+    }
+}
+
+pub(crate) fn for_each_seed(seeds: u64, check: impl Fn(&mut Dice)) {
+    let only = std::env::var("ASSAY_SEED").ok().map(|seed| seed.parse().expect("a number"));
+    for seed in only.map_or(0..seeds, |seed: u64| seed..seed + 1) {
+        let _named = Named(seed);
+        check(&mut Dice::seeded(seed));
+    }
+}
+
+pub(crate) fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub(crate) fn at(millis: u64) -> Instant {
+    Instant::after_start(ms(millis))
+}
+
+/// Throws an index into so many.
+pub(crate) fn nth(dice: &mut Dice, of: usize) -> usize {
+    usize::try_from(dice.below(of as u64)).expect("below a usize")
+}
