@@ -8,6 +8,7 @@ pub mod concurrency; // how many calls at once a service can bear
 pub mod rate_limit; // whether a client may ask now
 pub mod retry; // whether a call may be made again, and when
 
+mod admission; // who may begin, who waits, who is told to come back later
 mod clock; // time as an argument
 mod dice; // randomness as an argument
 mod durations; // how long a tool is expected to take
@@ -15,6 +16,9 @@ mod percent; // a share, without fractions
 mod ledger; // which work is under way, for whom, and why it must stop
 mod schedule; // which tool next
 
+pub use admission::{
+    Admission, AdmissionLimits, Draining, Permit, Priority, Shut, Verdict, WaiterId, Wish,
+};
 pub use clock::Instant;
 pub use dice::Dice;
 pub use durations::{Durations, Estimate};

@@ -1,6 +1,8 @@
 //! Ledger, admission, choice of replica and scheduling, seen from outside: each against a naive
 //! twin, and each in a world that a seed fixes.
 
+mod admission_model; // the door against a twin that only searches
+mod admission_world; // the door before crowds of callers
 mod ledger_cases; // the seed's list: what a caller of single flight counts on
 mod ledger_model; // the ledger against a twin that only scans
 mod ledger_world; // the ledger among clients and runs that misbehave
