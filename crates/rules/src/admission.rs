@@ -25,7 +25,7 @@ mod verdict; // what is asked and answered
 
 pub use verdict::{AdmissionLimits, Draining, Permit, Priority, Shut, Verdict, WaiterId, Wish};
 
-use crate::{ClientId, Instant};
+use crate::{Instant, ledger::ClientId};
 use drain_rate::DrainRate;
 use lane::{Entry, Place};
 use priorities::Priorities;

@@ -9,10 +9,10 @@
 //! nothing up.
 //!
 //! Costs: O(log n); where the head of a queue is dearer than the quantum, at most
-//! [`COST_MAX`](crate::Wish::COST_MAX) turns for each client that waits.
+//! [`COST_MAX`](super::Wish::COST_MAX) turns for each client that waits.
 
 use super::verdict::WaiterId;
-use crate::ClientId;
+use crate::ledger::ClientId;
 use std::collections::{BTreeMap, HashMap};
 
 /// The turns of one priority.

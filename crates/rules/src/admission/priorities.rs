@@ -11,7 +11,7 @@ use super::{
     lane::{Entry, Lane, Place},
     verdict::{Priority, WaiterId},
 };
-use crate::ClientId;
+use crate::ledger::ClientId;
 
 /// Strides of priorities 1, 2 and 3: shares of 1, 4 and 16 in 21 while all wait.
 const STRIDES: [u64; 3] = [16, 4, 1];

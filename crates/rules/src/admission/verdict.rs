@@ -1,7 +1,7 @@
 //! What is asked at the door, and what it answers. Data only.
 
 use super::lane::Place;
-use crate::ClientId;
+use crate::ledger::ClientId;
 use std::time::Duration;
 
 /// What fits through the door and before it.

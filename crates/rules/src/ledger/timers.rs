@@ -71,7 +71,7 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RunId;
+    use crate::ledger::RunId;
     use std::time::Duration;
 
     #[test]

@@ -3,8 +3,11 @@
 
 use crate::seeds::ms;
 use assay_rules::{
-    Admission, AdmissionLimits, ClientId, Draining, Instant, Permit, Priority, Shut, Verdict,
-    WaiterId, Wish,
+    Instant,
+    admission::{
+        Admission, AdmissionLimits, Draining, Permit, Priority, Shut, Verdict, WaiterId, Wish,
+    },
+    ledger::ClientId,
 };
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};

@@ -2,8 +2,11 @@
 
 use crate::seeds::{at, for_each_seed, ms, nth};
 use assay_rules::{
-    Admission, AdmissionLimits, ClientId, Dice, Draining, Instant, Permit, Priority, Shut, Verdict,
-    WaiterId, Wish,
+    Dice, Instant,
+    admission::{
+        Admission, AdmissionLimits, Draining, Permit, Priority, Shut, Verdict, WaiterId, Wish,
+    },
+    ledger::ClientId,
 };
 use std::{
     cmp::Reverse,

@@ -3,8 +3,11 @@
 use crate::seeds::{at, ms};
 use assay_model::CancelReason;
 use assay_rules::{
-    Age, Ask, ClientId, Cursor, Follow, Instant, Joined, Ledger, LedgerTerms, Msg, Order, Refusal,
-    Released, RunEnd, RunId, RunPhase, Ticket,
+    Instant,
+    ledger::{
+        Age, Ask, ClientId, Cursor, Follow, Joined, Ledger, LedgerTerms, Msg, Order, Refusal,
+        Released, RunEnd, RunId, RunPhase, Ticket,
+    },
 };
 
 const A: ClientId = ClientId(1);

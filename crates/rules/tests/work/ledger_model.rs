@@ -4,8 +4,11 @@
 use crate::seeds::ms;
 use assay_model::CancelReason;
 use assay_rules::{
-    Age, Ask, ClientId, Follow, Instant, Joined, Ledger, LedgerTerms, Msg, Order, Refusal,
-    Released, RunEnd, RunId, RunPhase, Ticket,
+    Instant,
+    ledger::{
+        Age, Ask, ClientId, Follow, Joined, Ledger, LedgerTerms, Msg, Order, Refusal, Released,
+        RunEnd, RunId, RunPhase, Ticket,
+    },
 };
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};

@@ -5,8 +5,11 @@
 use crate::seeds::{at, for_each_seed, ms, nth};
 use assay_model::CancelReason;
 use assay_rules::{
-    Age, Ask, ClientId, Cursor, Dice, Follow, Instant, Joined, Ledger, LedgerTerms, Msg, Order,
-    RunEnd, RunId, Ticket,
+    Dice, Instant,
+    ledger::{
+        Age, Ask, ClientId, Cursor, Follow, Joined, Ledger, LedgerTerms, Msg, Order, RunEnd, RunId,
+        Ticket,
+    },
 };
 use std::{collections::BTreeMap, time::Duration};
 
