@@ -31,6 +31,7 @@ pub(crate) use workplace::Workplace;
 
 use crate::{
     failure::Failure,
+    host,
     interrupt::Interrupt,
     setup::{Chosen, Setup},
 };
@@ -38,7 +39,7 @@ use assay_model::{
     AnalysisOutcome, CancelReason, EventKind, Report, SourcePath, TaskId, ToolId, ToolRun,
     ToolStatus,
 };
-use assay_rules::Durations;
+use assay_rules::{Capacity, Durations};
 use assay_source::{Options, Snapshot, SourceError};
 use assemble::Source;
 use staging::Staging;
@@ -220,7 +221,10 @@ impl Analysis<'_> {
         let jobs = prepared.ready.into_iter().map(|ready| self.job(ready)).collect();
         let engine = Engine {
             limits: Limits {
-                slots: self.request.setup.jobs,
+                capacity: Capacity {
+                    slots: self.request.setup.jobs,
+                    memory_mib: host::memory_mib(),
+                },
                 whole: self.request.setup.config.timeout,
                 lines: self.snapshot.info().lines,
                 durations: self.request.durations.clone(),

@@ -16,7 +16,7 @@ use assay_model::{Event, Report, ToolStatus};
 use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
 use assay_rules::{Durations, Estimate};
 use assay_store::{
-    DurationsFile, Place, ResultsRoot, RunLog, StoreError, TaskFolder, TaskInfo, make_task_id,
+    DurationsFile, Learnt, Place, ResultsRoot, RunLog, StoreError, TaskFolder, TaskInfo, make_task_id,
 };
 use assay_term::Progress;
 use std::{
@@ -182,13 +182,14 @@ fn durations_file(toolbox: &Toolbox) -> DurationsFile {
 /// What tools are expected to take: as recorded on our machine, then as learnt on this one.
 fn known(learnt: &DurationsFile) -> Durations {
     let recorded = assay_tools::recorded_durations();
-    let learnt = learnt.load();
-    let all = recorded.into_iter().chain(learnt);
-    Durations::new(
-        all.map(|(tool, (fixed_s, per_100k_lines_s))| {
-            (tool, Estimate { fixed_s, per_100k_lines_s })
-        }),
-    )
+    let recorded = recorded.into_iter().map(|(tool, (fixed_s, per_100k_lines_s))| {
+        (tool, Estimate { fixed_s, per_100k_lines_s, peak_mib: None })
+    });
+    let learnt = learnt.load().into_iter().map(|(tool, learnt)| {
+        let Learnt { fixed_s, per_100k_lines_s, peak_mib } = learnt;
+        (tool, Estimate { fixed_s, per_100k_lines_s, peak_mib })
+    });
+    Durations::new(recorded.chain(learnt))
 }
 
 fn learn(file: &DurationsFile, report: &Report) {
@@ -196,11 +197,13 @@ fn learn(file: &DurationsFile, report: &Report) {
     for run in report.tools.iter().filter(|run| run.status == ToolStatus::Ok) {
         let wall = Duration::from_millis(run.usage.wall_ms);
         durations.learn(run.tool.as_str(), report.source.lines, wall);
+        durations.learn_memory(run.tool.as_str(), run.usage.peak_kib.div_ceil(1024));
     }
-    let learnt = durations
-        .iter()
-        .map(|(tool, line)| (tool.to_owned(), (line.fixed_s, line.per_100k_lines_s)))
-        .collect();
+    let learnt = durations.iter().map(|(tool, known)| {
+        let Estimate { fixed_s, per_100k_lines_s, peak_mib } = known;
+        (tool.to_owned(), Learnt { fixed_s, per_100k_lines_s, peak_mib })
+    });
+    let learnt = learnt.collect();
     if let Err(error) = file.save(&learnt) {
         tracing::warn!(%error, "what tools took is not remembered");
     }

@@ -1,8 +1,9 @@
-//! How long a tool is expected to take.
+//! How long a tool is expected to take, and how much memory.
 //!
 //! A straight line for each tool: a fixed part (starting the interpreter, loading rules) and a part
 //! that grows with the lines of code. Both are learned from the runs on this machine, the recent
-//! ones counting more, starting from what was measured on ours.
+//! ones counting more, starting from what was measured on ours. Memory is learnt as the peak: up at
+//! once, since too little kills, and down slowly.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -13,13 +14,14 @@ const LEARNING_RATE: f64 = 0.3;
 const FEW_LINES: u64 = 5_000;
 
 /// What a tool of which nothing is known is expected to take.
-const UNKNOWN: Estimate = Estimate { fixed_s: 3.0, per_100k_lines_s: 10.0 };
+const UNKNOWN: Estimate = Estimate { fixed_s: 3.0, per_100k_lines_s: 10.0, peak_mib: None };
 
-/// The line of one tool, in seconds.
+/// What is known of one tool: its line, in seconds, and its peak of memory once it was seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
     pub fixed_s: f64,
     pub per_100k_lines_s: f64,
+    pub peak_mib: Option<u64>,
 }
 
 /// What is known of all tools, by name.
@@ -60,6 +62,23 @@ impl Durations {
         }
     }
 
+    /// Returns how much memory `tool` is expected to need at its peak, if it was ever seen.
+    pub fn expected_mib(&self, tool: &str) -> Option<u64> {
+        self.known.get(tool)?.peak_mib
+    }
+
+    /// Takes in how much memory a run needed at its peak. 0 was not measured.
+    pub fn learn_memory(&mut self, tool: &str, peak_mib: u64) {
+        if peak_mib == 0 {
+            return;
+        }
+        let line = self.known.entry(tool.to_owned()).or_insert(UNKNOWN);
+        let known = line.peak_mib.unwrap_or(0);
+        // Three tenths of the way down, as the durations are learnt.
+        let lower = known - known.saturating_sub(peak_mib) * 3 / 10;
+        line.peak_mib = Some(peak_mib.max(lower));
+    }
+
     /// Lists all estimates, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Estimate)> {
         self.known.iter().map(|(tool, line)| (tool.as_str(), *line))
@@ -91,9 +110,24 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_learnt_up_at_once_and_down_slowly() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.expected_mib("x"), None);
+        let mut after = |mib| {
+            durations.learn_memory("x", mib);
+            durations.expected_mib("x")
+        };
+        assert_eq!(after(0), None, "0 was not measured");
+        assert_eq!(after(500), Some(500));
+        assert_eq!(after(1_000), Some(1_000));
+        assert_eq!([after(500), after(500), after(0)], [Some(850), Some(745), Some(745)]);
+    }
+
+    #[test]
     fn numbers_that_are_no_durations_are_forgotten() {
         let bad = [f64::NAN, f64::INFINITY, -1.0, 1e300];
-        let recorded = bad.map(|n| (n.to_string(), Estimate { fixed_s: n, per_100k_lines_s: n }));
+        let recorded = bad
+            .map(|n| (n.to_string(), Estimate { fixed_s: n, per_100k_lines_s: n, peak_mib: None }));
         assert_eq!(Durations::new(recorded), Durations::default());
     }
 }

@@ -21,4 +21,4 @@ pub use clock::Instant;
 pub use dice::Dice;
 pub use durations::{Durations, Estimate};
 pub use percent::Percent;
-pub use schedule::{Scheduler, Work};
+pub use schedule::{Capacity, Scheduler, Work};

@@ -1,4 +1,4 @@
-//! How long tools took, learnt: `durations.json` in the cache.
+//! How long tools took and how much memory, learnt: `durations.json` in the cache.
 //!
 //! Keeps: the file is whole at every moment; two processes that save at once both leave their
 //! tools in it. What is broken there counts as not learnt, never as an error.
@@ -32,11 +32,13 @@ pub struct DurationsFile {
     path: PathBuf,
 }
 
-/// One tool, as written.
+/// One tool, as written: seconds, and MiB once its memory was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Learnt {
-    fixed_s: f64,
-    per_100k_lines_s: f64,
+pub struct Learnt {
+    pub fixed_s: f64,
+    pub per_100k_lines_s: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_mib: Option<u64>,
 }
 
 // === impl DurationsFile ===
@@ -55,34 +57,30 @@ impl DurationsFile {
         &self.path
     }
 
-    /// Returns fixed seconds and seconds per 100,000 lines, by tool.
-    pub fn load(&self) -> BTreeMap<String, (f64, f64)> {
+    /// Returns what was learnt, by tool.
+    pub fn load(&self) -> BTreeMap<String, Learnt> {
         let read: BTreeMap<String, serde_json::Value> =
             read_json(&self.path, DURATIONS_BYTES_MAX).unwrap_or_default();
         read.into_iter()
             .filter_map(|(tool, value)| {
                 // One broken tool must not cost the others.
                 let learnt: Learnt = serde_json::from_value(value).ok()?;
-                Some((tool, (learnt.fixed_s, learnt.per_100k_lines_s)))
+                Some((tool, learnt))
             })
-            .filter(|(_, pair)| is_sane(*pair))
+            .filter(|(_, learnt)| is_sane(learnt))
             .collect()
     }
 
     /// Writes what was learnt about these tools. Others keep what stands in the file; values that
     /// are negative or no numbers are left out.
-    pub fn save(&self, learnt: &BTreeMap<String, (f64, f64)>) -> Result<(), StoreError> {
+    pub fn save(&self, learnt: &BTreeMap<String, Learnt>) -> Result<(), StoreError> {
         let failed = |error| StoreError::io("written", &self.path, error);
         make_folders(self.path.parent().unwrap_or(Path::new("."))).map_err(failed)?;
         let _lock = self.lock()?;
         let mut all = self.load();
-        let sane = learnt.iter().filter(|(_, pair)| is_sane(**pair));
-        all.extend(sane.map(|(tool, pair)| (tool.clone(), *pair)));
-        let written: BTreeMap<_, _> = all
-            .into_iter()
-            .map(|(tool, (fixed_s, per_100k_lines_s))| (tool, Learnt { fixed_s, per_100k_lines_s }))
-            .collect();
-        write_json(&self.path, &written).map(drop)
+        let sane = learnt.iter().filter(|(_, learnt)| is_sane(learnt));
+        all.extend(sane.map(|(tool, learnt)| (tool.clone(), *learnt)));
+        write_json(&self.path, &all).map(drop)
     }
 
     /// Never removed, as every lock: see `lock`.
@@ -104,16 +102,17 @@ impl DurationsFile {
     }
 }
 
-fn is_sane((fixed_s, per_100k_lines_s): (f64, f64)) -> bool {
-    [fixed_s, per_100k_lines_s].iter().all(|value| value.is_finite() && *value >= 0.0)
+fn is_sane(learnt: &Learnt) -> bool {
+    [learnt.fixed_s, learnt.per_100k_lines_s].iter().all(|value| value.is_finite() && *value >= 0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn one(tool: &str, pair: (f64, f64)) -> BTreeMap<String, (f64, f64)> {
-        [(tool.to_owned(), pair)].into()
+    fn one(tool: &str, (fixed_s, per_100k_lines_s): (f64, f64)) -> BTreeMap<String, Learnt> {
+        let peak_mib = (fixed_s > 2.0).then_some(300);
+        [(tool.to_owned(), Learnt { fixed_s, per_100k_lines_s, peak_mib })].into()
     }
 
     #[test]
@@ -124,8 +123,9 @@ mod tests {
         file.save(&one("ruff", (0.1, 0.4))).unwrap();
         file.save(&one("mypy", (2.5, 30.0))).unwrap();
         file.save(&one("ruff", (0.2, 0.4))).unwrap();
-        let expected = [("mypy".to_owned(), (2.5, 30.0)), ("ruff".to_owned(), (0.2, 0.4))];
-        assert_eq!(file.load(), expected.into());
+        let mut expected = one("mypy", (2.5, 30.0));
+        expected.extend(one("ruff", (0.2, 0.4)));
+        assert_eq!(file.load(), expected);
     }
 
     #[test]

@@ -33,7 +33,7 @@ mod prune; // old results leave
 mod run_log; // the events of one analysis, appended and read back // how long tools took, learnt
 
 pub use batch::{BATCH_JSON, BatchFolder};
-pub use durations::DurationsFile;
+pub use durations::{DurationsFile, Learnt};
 pub use entry::{Entry, REPORT_BYTES_MAX, StoredFile, TaskState};
 pub use error::StoreError;
 pub use folder::TaskFolder;

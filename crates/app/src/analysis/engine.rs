@@ -12,7 +12,7 @@ use crate::interrupt::Interrupt;
 use assay_model::{
     CancelReason, EventKind, SourceText, ToolId, ToolPhase, ToolRun, ToolStatus, Usage,
 };
-use assay_rules::{Durations, Scheduler, Work};
+use assay_rules::{Capacity, Durations, Scheduler, Work};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{
     task::{Id, JoinError, JoinSet},
@@ -27,10 +27,14 @@ const SHOWING_TIME_MAX: Duration = Duration::from_mins(2);
 /// deadline.
 const LAST_RESORT: Duration = Duration::from_secs(2);
 
+/// Memory that a tool is expected to need for each slot before it was seen: of those that we know
+/// most stay below.
+const MIB_UNSEEN: u64 = 400;
+
 /// What the whole of an analysis may take.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    pub(crate) slots: u32,
+    pub(crate) capacity: Capacity,
     pub(crate) whole: Duration,
     pub(crate) lines: u64,
     pub(crate) durations: Durations,
@@ -96,7 +100,7 @@ impl Engine<'_> {
         due: Vec<Ready>,
         ended: impl Fn(&Ready, &Shown),
     ) -> (Vec<(Ready, Shown)>, Option<CancelReason>) {
-        self.showings_within(due, &Slots::new(self.limits.slots), ended).await
+        self.showings_within(due, &Slots::new(self.limits.capacity.slots), ended).await
     }
 
     async fn showings_within(
@@ -193,7 +197,9 @@ impl Engine<'_> {
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
     {
-        let mut scheduler = Scheduler::new(self.limits.slots);
+        let begun = Instant::now();
+        let on_paper = |at: Instant| assay_rules::Instant::after_start(at - begun);
+        let mut scheduler = Scheduler::new(self.limits.capacity, deadline.map(on_paper));
         for work in works {
             scheduler.add(work);
         }
@@ -218,11 +224,12 @@ impl Engine<'_> {
                     settle(work.id, result.map_err(Lost::Panicked));
                 }
             }
-            while let Some(work) = scheduler.start_next() {
+            while let Some(work) = scheduler.start_next(on_paper(Instant::now())) {
                 let task = running.spawn(start(work.id, cancel.child_token()));
                 numbers.insert(task.id(), work);
             }
-            if running.is_empty() {
+            // At the deadline nothing more is started: what waits then is settled by the stop.
+            if running.is_empty() && !scheduler.has_waiting() {
                 return stopped;
             }
             seen = Some(self.next(&mut running, deadline, stopped).await);
@@ -257,8 +264,10 @@ impl Engine<'_> {
 
     fn work(&self, id: usize, ready: &Ready, lines: u64) -> Work {
         let tool = &ready.chosen.tool;
+        let (name, durations) = (tool.id().as_str(), &self.limits.durations);
         let width = u32::try_from(tool.weight()).unwrap_or(u32::MAX);
-        Work { id, expected: self.limits.durations.expected(tool.id().as_str(), lines), width }
+        let memory_mib = durations.expected_mib(name).unwrap_or(MIB_UNSEEN * u64::from(width));
+        Work { id, expected: durations.expected(name, lines), width, memory_mib }
     }
 
     fn phase(&self, ready: &Ready, phase: ToolPhase) {

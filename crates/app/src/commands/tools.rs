@@ -13,7 +13,7 @@ use crate::{
 };
 use assay_exec::Cage;
 use assay_model::{Digest, EventKind, Profile, ToolRun, ToolStatus, Usage};
-use assay_rules::Durations;
+use assay_rules::{Capacity, Durations};
 use assay_term::table;
 use assay_tools::{Catalogue, Optional, Selection, select};
 use serde_json::json;
@@ -247,7 +247,7 @@ async fn show_all(
     let cache = session::provisioner(offline)?.settings().cache.clone();
     let engine = Engine {
         limits: Limits {
-            slots: host::cpus(),
+            capacity: Capacity { slots: host::cpus(), memory_mib: host::memory_mib() },
             whole: Duration::ZERO,
             lines: 0,
             durations: Durations::default(),

@@ -8,4 +8,5 @@ mod balance_world; // the balancer by what a fleet sees
 mod ledger_cases; // the seed's list: what a caller of single flight counts on
 mod ledger_model; // the ledger against a twin that only scans
 mod ledger_world; // the ledger among clients and runs that misbehave
+mod schedule_model; // the scheduler against a twin, and with wrong estimates
 mod seeds; // many seeds, the failing one named
