@@ -105,8 +105,7 @@ pub(crate) async fn run(
     for warning in &request.setup.warnings {
         journal.warn(warning);
     }
-    let cage = crate::cage::of(request.setup.config.sandbox).await?;
-    let workplace = Arc::new(Workplace::new(cage)?);
+    let workplace = Arc::new(Workplace::new(request.toolbox.cage().clone())?);
     // The user's own links are followed now, and none when the streams of a tool are read.
     request.logs = request.logs.canonicalize().unwrap_or(request.logs);
     let snapshot = Arc::new(copy(&request.setup, &workplace, interrupt).await?);

@@ -16,7 +16,8 @@ use assay_model::{Event, Report, ToolStatus};
 use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
 use assay_rules::{Durations, Estimate};
 use assay_store::{
-    DurationsFile, Learnt, Place, ResultsRoot, RunLog, StoreError, TaskFolder, TaskInfo, make_task_id,
+    DurationsFile, Learnt, Place, ResultsRoot, RunLog, StoreError, TaskFolder, TaskInfo,
+    make_task_id,
 };
 use assay_term::Progress;
 use std::{

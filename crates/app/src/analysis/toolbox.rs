@@ -15,6 +15,7 @@ use super::{
     prepare::{Prepared, prepare},
 };
 use crate::interrupt::Interrupt;
+use assay_exec::Cage;
 use assay_model::{ToolId, ToolRun, ToolStatus};
 use assay_provision::{Installation, Provisioner};
 use std::{collections::HashMap, sync::Arc};
@@ -25,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) struct Toolbox {
     provisioner: Arc<Provisioner>,
+    cage: Cage,
     slots: Slots,
     known: Arc<Mutex<Known>>,
 }
@@ -53,8 +55,13 @@ pub(crate) struct Known {
 
 impl Toolbox {
     /// `slots` is what `--jobs` says; 0 counts as 1.
-    pub(crate) fn new(provisioner: Arc<Provisioner>, slots: u32) -> Self {
-        Self { provisioner, slots: Slots::new(slots), known: Arc::default() }
+    pub(crate) fn new(provisioner: Arc<Provisioner>, cage: Cage, slots: u32) -> Self {
+        Self { provisioner, cage, slots: Slots::new(slots), known: Arc::default() }
+    }
+
+    /// What every tool runs in.
+    pub(crate) fn cage(&self) -> &Cage {
+        &self.cage
     }
 
     pub(crate) fn provisioner(&self) -> &Arc<Provisioner> {

@@ -2,6 +2,7 @@
 
 use crate::{
     analysis::Toolbox,
+    cage,
     cli::{Analyze, Global},
     exit::Exit,
     failure::{Failure, Outcome},
@@ -18,7 +19,8 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
     let outputs = Outputs::of(&analyze.format)?;
     let setup = Setup::of(analyze, global)?;
     let provisioner = session::provisioner(setup.config.offline)?;
-    let toolbox = Arc::new(Toolbox::new(provisioner, setup.jobs));
+    let cage = session::block_on(async |_| cage::of(setup.config.sandbox).await)?;
+    let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
     let audience = Audience { progress: session.progress(), tell: Box::new(|_| {}) };
     let task = Task::begin(setup, &super::results_root()?, audience)?;
     if let Some(why) = &task.place().fell_back {

@@ -3,7 +3,7 @@
 use crate::{
     analysis::Toolbox,
     batch::{self, Batch, Board, Choice, Told},
-    cli,
+    cage, cli,
     exit::Exit,
     failure::Outcome,
     outputs::{Format, Outputs},
@@ -29,6 +29,7 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         Ok(targets)
     })?;
     let provisioner = session::provisioner(setup.config.offline)?;
+    let cage = session::block_on(async |_| cage::of(setup.config.sandbox).await)?;
     let (root, started) = (super::results_root()?, jiff::Timestamp::now());
     let id = make_task_id(started)?;
     let folder = root.create_batch(&id, words.output.as_deref())?;
@@ -41,7 +42,7 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
     for note in notes.iter().chain(&setup.warnings) {
         board.warn(note);
     }
-    let toolbox = Arc::new(Toolbox::new(provisioner, setup.jobs));
+    let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
     let batch = Batch { setup, targets, toolbox, root, board };
     let ended = session::block_on(async |interrupt| {
         let landings = batch.run(&interrupt).await;

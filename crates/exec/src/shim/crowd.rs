@@ -92,6 +92,7 @@ pub(crate) fn sweep(mark: &str) {
     let is_marked = |pid: &Pid| {
         let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
         environment.unwrap_or_default().split(|byte| *byte == 0).any(|one| one == mark.as_bytes())
+            || is_dead_in_another_session(*pid)
     };
     loop {
         let left: Vec<Pid> = children(getpid()).into_iter().filter(is_marked).collect();
@@ -110,6 +111,19 @@ pub(crate) fn sweep(mark: &str) {
             }
         }
     }
+}
+
+/// Whether it has ended, in a session that is not ours, as every tool has one of its own. Nobody else
+/// waits for such a child of this process, and a dead one has no environment to be known by.
+fn is_dead_in_another_session(pid: Pid) -> bool {
+    let own = read(getpid(), "stat").unwrap_or_default();
+    let stat = read(pid, "stat").unwrap_or_default();
+    let session = |stat: &str| {
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(3).map(str::to_owned)
+    };
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
+    state == Some("Z") && session(&stat) != session(&own)
 }
 
 pub(super) fn signal_below(root: Pid, signal: Signal) {
