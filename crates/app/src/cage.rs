@@ -2,12 +2,14 @@
 
 use crate::failure::Failure;
 use assay_config::Sandbox;
-use assay_exec::{Cage, Room, Shim, is_too_wide};
+use assay_exec::{Cage, Limits, Room, Shim, is_too_wide};
+use assay_model::ToolLimits;
 use assay_provision::Installation;
 use std::{
     collections::BTreeSet,
     env, fs,
     io::Read as _,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
@@ -62,6 +64,23 @@ pub(crate) fn room(installation: &Installation, program: &Path, assay: &Path) ->
     // A folder shows all that lies in it.
     readable.retain(|path| !path.ancestors().skip(1).any(|above| all.contains(above)));
     Room { readable: readable.into_iter().collect(), shown: Vec::new() }
+}
+
+/// What a tool may take: what was said, else the defaults.
+pub(crate) fn limits(said: ToolLimits) -> Limits {
+    const MIB: u64 = 1 << 20;
+    let usual = Limits::default();
+    let bytes =
+        |mib: Option<NonZeroU32>, usual| mib.map_or(usual, |mib| u64::from(mib.get()) * MIB);
+    Limits {
+        stdout_bytes_max: bytes(said.output_mib, usual.stdout_bytes_max),
+        stderr_bytes_max: usual.stderr_bytes_max,
+        file_bytes_max: bytes(said.file_mib, usual.file_bytes_max),
+        disk_bytes_max: bytes(said.disk_mib, usual.disk_bytes_max),
+        memory_bytes_max: bytes(said.memory_mib, usual.memory_bytes_max),
+        processes_max: said.processes.map_or(usual.processes_max, NonZeroU32::get),
+        cpu_s_max: said.cpu_s.map_or(usual.cpu_s_max, |seconds| seconds.get().into()),
+    }
 }
 
 /// The folders that a program needs to be started under this name: its own, and the one of the file

@@ -2,7 +2,7 @@
 
 use crate::{cli, failure::Failure, host, target, target::Target};
 use assay_config::{Config, Kinds, Loaded, Loader, Sandbox};
-use assay_model::{AppRef, Observation, Severity, ToolRun, ToolStatus};
+use assay_model::{AppRef, Observation, Severity, ToolLimits, ToolRun, ToolStatus};
 use assay_report::{IgnoreRule, SeverityRule};
 use assay_tools::{Catalogue, Optional, SECURITY_KINDS, Selection, Settings, Tool, select};
 use globset::{GlobSet, GlobSetBuilder};
@@ -39,6 +39,7 @@ pub(crate) struct Chosen {
     pub(crate) note: Option<String>,
     pub(crate) settings: Settings,
     pub(crate) timeout: Duration,
+    pub(crate) limits: ToolLimits,
     ignored_rules: GlobSet,
 }
 
@@ -287,6 +288,7 @@ fn chosen(
             note: selected.note,
             settings,
             timeout: set.timeout.unwrap_or_else(|| selected.tool.timeout()),
+            limits: set.limits.over(selected.tool.declaration().limits),
             ignored_rules: globs(&set.ignore_rules)?,
             tool: selected.tool,
         });
@@ -335,6 +337,7 @@ impl Chosen {
             note: None,
             settings: Settings::default(),
             timeout: tool.timeout(),
+            limits: tool.declaration().limits,
             ignored_rules: GlobSet::empty(),
             tool,
         }

@@ -4,7 +4,7 @@ use crate::{
     problem::Problem,
     raw::{RawConfig, RawIgnore, RawToolSettings, Sandbox},
 };
-use assay_model::{Profile, Severity, ToolDeclaration};
+use assay_model::{Profile, Severity, ToolDeclaration, ToolLimits};
 use jiff::civil::Date;
 use std::{
     collections::BTreeMap, fmt, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration,
@@ -68,6 +68,7 @@ pub struct IgnoreEntry {
 pub struct ToolSettings {
     pub enabled: Option<bool>,
     pub timeout: Option<Duration>,
+    pub limits: ToolLimits,
     pub ignore_rules: Vec<String>,
     pub severity: BTreeMap<String, Severity>,
     /// By name, as text.
@@ -212,6 +213,7 @@ fn settings(tool: &str, raw: RawToolSettings, problems: &mut Vec<Problem>) -> To
     ToolSettings {
         enabled: raw.enabled,
         timeout: duration(&key, raw.timeout.as_deref(), problems),
+        limits: raw.limits,
         ignore_rules: raw.ignore_rules,
         severity: raw.severity,
         options,

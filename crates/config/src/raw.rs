@@ -1,6 +1,6 @@
 //! What may be written: every key optional, nothing checked yet but its type.
 
-use assay_model::{Profile, Severity, ToolDeclaration};
+use assay_model::{Profile, Severity, ToolDeclaration, ToolLimits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -76,6 +76,8 @@ pub struct RawToolSettings {
     pub enabled: Option<bool>,
     /// Its own deadline.
     pub timeout: Option<String>,
+    /// What its processes may take.
+    pub limits: ToolLimits,
     /// Rules of it whose findings are dropped; `*` stands for any text.
     pub ignore_rules: Vec<String>,
     /// Severities by rule.

@@ -18,7 +18,9 @@
 //! Files are relative to the project where that is the working directory, else absolute. With
 //! `batches` and `each`, every call has a `{scratch}` of its own.
 
-use crate::{ColumnUnit, Confidence, Kind, Language, Mapping, Profile, Severity, SteeredBy};
+use crate::{
+    ColumnUnit, Confidence, Kind, Language, Mapping, Profile, Severity, SteeredBy, ToolLimits,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +56,9 @@ pub struct ToolDeclaration {
     /// Its own deadline in seconds, inside that of the analysis.
     #[serde(default = "default_timeout_s")]
     pub timeout_s: u32,
+    /// What its processes may take, where the defaults are not right for it.
+    #[serde(default, skip_serializing_if = "ToolLimits::is_default")]
+    pub limits: ToolLimits,
     pub install: Install,
     pub run: RunDeclaration,
     pub output: OutputDeclaration,

@@ -9,6 +9,7 @@ mod event; // one thing that happened, and the view that folds them
 mod finding; // one defect and where it is
 mod ids; // names that cannot be mixed up
 mod kinds; // what is looked for, how bad it is, in which language
+mod limits; // what one run of a tool may take
 mod mapping; // how the items of a report become findings
 mod path; // a place inside the analysed app
 mod report; // the whole result, as written to `report.json`
@@ -33,6 +34,7 @@ pub use finding::{
 };
 pub use ids::{Digest, Fingerprint, ParseIdError, RuleId, TaskId, ToolId};
 pub use kinds::{Kind, Language, Profile, Severity, UnknownWord};
+pub use limits::ToolLimits;
 pub use mapping::{ColumnUnit, Mapping};
 pub use path::{SourcePath, SourcePathError, SourceText};
 pub use report::{

@@ -8,8 +8,8 @@ use super::{
     workplace::Corner,
 };
 use crate::cage;
-use assay_exec::{Ended, Limits, Network, clean_environment};
-use assay_model::{EventKind, Limit, Observation, ToolEnd, ToolId, Usage};
+use assay_exec::{Ended, Network, clean_environment};
+use assay_model::{EventKind, Limit, Observation, ToolEnd, ToolId, ToolLimits, Usage};
 use assay_provision::Installation;
 use assay_tools::{Call, OutputError, OutputSource, Places, ReadContext, Reading, Tool};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -36,6 +36,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) stderr: PathBuf,
     pub(crate) deadline: Instant,
     pub(crate) grace: Duration,
+    pub(crate) limits: ToolLimits,
     pub(crate) network: Network,
 }
 
@@ -44,6 +45,8 @@ pub(crate) struct Surroundings<'a> {
 pub(crate) struct CallEnd {
     pub(crate) end: ToolEnd,
     pub(crate) usage: Usage,
+    /// From the wish that it stop to its last process being gone.
+    pub(crate) stopping: Option<Duration>,
     pub(crate) stderr_tail: String,
     pub(crate) reading: Result<Reading, OutputError>,
     pub(crate) observations: Vec<Observation>,
@@ -74,7 +77,7 @@ pub(crate) async fn start(call: &Call, at: &Surroundings<'_>, cancel: &Cancellat
         stderr: at.stderr.clone(),
         room,
         network: at.network,
-        limits: Limits::default(),
+        limits: cage::limits(at.limits),
         deadline: at.deadline,
         grace: at.grace,
     };
@@ -109,11 +112,11 @@ impl Reader {
             }
             _ => self.reading(&mut observations),
         };
-        let Ended { mut end, usage, stderr_tail, .. } = ended;
+        let Ended { mut end, usage, stopping, stderr_tail, .. } = ended;
         if reading.is_err() && self.cancel.is_cancelled() {
             end = ToolEnd::Cancelled;
         }
-        CallEnd { end, usage, stderr_tail, reading, observations }
+        CallEnd { end, usage, stopping, stderr_tail, reading, observations }
     }
 
     fn reading(&self, observations: &mut Vec<Observation>) -> Result<Reading, OutputError> {

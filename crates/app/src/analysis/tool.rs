@@ -11,7 +11,8 @@ use super::{
 };
 use assay_exec::Network;
 use assay_model::{
-    EventKind, Observation, SourcePath, SourceText, ToolEnd, ToolPhase, ToolRun, ToolStatus, Usage,
+    EventKind, Limit, Observation, SourcePath, SourceText, ToolEnd, ToolPhase, ToolRun, ToolStatus,
+    Usage,
 };
 use assay_tools::{Call, CallResult, OutputSource, Places, verdict};
 use camino::Utf8PathBuf;
@@ -19,6 +20,7 @@ use std::{
     fmt, fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +61,8 @@ pub(crate) struct Done {
     pub(crate) calls: Vec<CallResult>,
     pub(crate) observations: Vec<Observation>,
     pub(crate) usage: Usage,
+    /// The longest that stopping a call took.
+    pub(crate) stopping: Option<Duration>,
     pub(crate) commands: Vec<String>,
     pub(crate) artifacts: Vec<PathBuf>,
 }
@@ -138,6 +142,7 @@ impl Job {
         run.observations = judged.observations;
         run.commands = done.commands;
         run.usage = done.usage;
+        run.cancel_ms = done.stopping.map(|time| time.as_millis().try_into().unwrap_or(u64::MAX));
         run.end = judged.end;
         run.stderr_tail = stderr_tail(judged.status, &done.calls);
         let count = done.artifacts.len();
@@ -172,6 +177,9 @@ impl Job {
             run.reason = Some(format!("it did not end in time ({seconds} s)"));
             let key = format!("settings.{}.timeout", run.tool);
             run.mend = Some(format!("give it more time: --set {key}=10m"));
+        }
+        if let Some(ToolEnd::LimitReached { limit, most }) = &run.end {
+            run.mend = more_of(run.tool.as_str(), *limit, *most);
         }
         if run.status == ToolStatus::Failed
             && let (Some(reason), Some(first)) = (&mut run.reason, run.files_failed.first())
@@ -262,6 +270,7 @@ impl Visit<'_> {
             stderr: log("stderr"),
             deadline: self.bounds.deadline,
             grace: tool.grace(),
+            limits: self.ready.chosen.limits,
             network: if declared { Network::Declared } else { Network::None },
         };
         let ended = start(&call, &at, &self.bounds.cancel).await;
@@ -309,6 +318,7 @@ impl Done {
 
     fn take(&mut self, call: CallEnd) {
         self.usage += call.usage;
+        self.stopping = self.stopping.max(call.stopping);
         // Half a report may hold half a finding; a whole one counts, however the tool ended.
         if call.reading.is_ok() {
             self.observations.extend(call.observations);
@@ -319,6 +329,21 @@ impl Done {
             stderr_tail: call.stderr_tail,
         });
     }
+}
+
+/// The setting that gives a tool twice of what it had.
+fn more_of(tool: &str, limit: Limit, most: u64) -> Option<String> {
+    let mib = most >> 20;
+    let (key, most) = match limit {
+        Limit::Output => ("output-mib", mib),
+        Limit::FileSize => ("file-mib", mib),
+        Limit::Disk => ("disk-mib", mib),
+        Limit::Memory => ("memory-mib", mib),
+        Limit::Processes => ("processes", most),
+        Limit::Cpu => ("cpu-s", most),
+    };
+    let twice = most.saturating_mul(2).max(1);
+    Some(format!("give it more: --set settings.{tool}.limits.{key}={twice}"))
 }
 
 fn not_started(why: String) -> CallResult {

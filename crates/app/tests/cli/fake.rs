@@ -1,6 +1,7 @@
 //! Tools that do as told, in the words of `assay.toml`.
 
 use serde_json::{Value, json};
+use std::{fs, path::Path};
 
 /// The declaration of a fake tool.
 ///
@@ -51,8 +52,25 @@ impl Fake {
     }
 
     /// Reads this text, written by a file, as its report.
-    pub(crate) fn writing(file: &std::path::Path, code: u8) -> Self {
-        Self::new([format!("stdout-file={}", file.display()), format!("exit={code}")])
+    pub(crate) fn writing(file: &Path, code: u8) -> Self {
+        Self::with_file("stdout-file", file, code)
+    }
+
+    /// Writes this text to its standard error.
+    pub(crate) fn complaining(file: &Path, code: u8) -> Self {
+        Self::with_file("stderr-file", file, code)
+    }
+
+    /// A tool sees what lies beside its program, and nothing else of the machine. So both get a
+    /// folder of their own.
+    fn with_file(step: &str, file: &Path, code: u8) -> Self {
+        let dir = file.with_extension("tool");
+        fs::create_dir_all(&dir).unwrap();
+        let (program, text) = (dir.join("fake-tool"), dir.join("text"));
+        fs::copy(testkit::fake_tool(), &program).unwrap();
+        fs::copy(file, &text).unwrap();
+        Self::new([format!("{step}={}", text.display()), format!("exit={code}")])
+            .with("run.program", json!(program))
     }
 
     /// Its report is one JSON document: `{"results": [{path, line, severity, rule, message}]}`.

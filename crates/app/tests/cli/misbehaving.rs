@@ -195,8 +195,7 @@ fn a_report_somewhere_else_than_declared_is_no_report() {
     fs::write(&file, report.to_string()).unwrap();
     let in_file = json!("file:out.json");
     for code in [0, 1] {
-        let steps = [format!("stderr-file={}", file.display()), format!("exit={code}")];
-        cases.add(Fake::new(steps).json(), "output_invalid", "no report");
+        cases.add(Fake::complaining(&file, code).json(), "output_invalid", "no report");
         let on_stdout = Fake::writing(&file, code).json().with("output.from", in_file.clone());
         cases.add(on_stdout, "output_invalid", "no report");
     }
@@ -215,8 +214,7 @@ fn a_report_on_standard_error_that_is_cut_is_not_read_as_whole() {
     let count = (20 << 20) / line.len();
     fs::write(&file, line.repeat(count)).unwrap();
     let mut world = world;
-    let steps = [format!("stderr-file={}", file.display()), "exit=1".to_owned()];
-    world.tool("fake", Fake::new(steps).with("output.from", json!("stderr")));
+    world.tool("fake", Fake::complaining(&file, 1).with("output.from", json!("stderr")));
     let (_, tool) = run(&world);
     let whole = tool["observations"] == count;
     assert!(whole || tool["status"] != "ok", "of {count} findings: {tool}");
