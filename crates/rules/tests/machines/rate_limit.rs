@@ -72,6 +72,17 @@ fn the_ends_of_the_clock_are_ordinary_times() {
 }
 
 #[test]
+fn a_pause_whose_yield_is_beyond_all_numbers_fills_the_bucket() {
+    // Each of these yields a multiple of 2⁶⁴ billionths: with lost carries, nothing.
+    for (per_second, elapsed) in [(2, 1 << 63), (4, 1 << 62), (1 << 31, 1 << 33)] {
+        let mut limit = RateLimit::<String>::new(of(per_second, 2, 1));
+        assert_eq!(admitted(&mut limit, "a", START, 9), 2);
+        let now = START + Duration::from_nanos(elapsed);
+        assert_eq!(admitted(&mut limit, "a", now, 9), 2, "{per_second}/s after {elapsed} ns");
+    }
+}
+
+#[test]
 fn a_full_table_forgets_who_owes_nothing_and_never_a_debtor() {
     let mut limit = RateLimit::<String>::new(of(1, 3, 2));
     let at = |seconds| START + SECOND * seconds;

@@ -80,8 +80,6 @@ impl StateMachineTest for Test {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn the_breaker_does_what_its_model_does(sequential 1..120 => Test);
 }

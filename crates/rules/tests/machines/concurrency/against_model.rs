@@ -273,15 +273,13 @@ impl StateMachineTest for Test {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
-
     #[test]
     fn the_limiter_does_what_its_model_does(sequential 1..150 => Test);
 }
 
 #[test]
 fn the_limiter_does_what_its_model_does_by_seed() {
-    seeds::each("the_limiter_does_what_its_model_does_by_seed", 1..=2_000, |dice| {
+    seeds::each("the_limiter_does_what_its_model_does_by_seed", 2_000, |dice| {
         let settings = settings(dice);
         let (mut real, mut model) = (Real::new(settings), Model::new(settings));
         for _ in 0..200 {

@@ -178,8 +178,6 @@ impl StateMachineTest for Test {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn the_rate_limit_does_what_its_model_does(sequential 1..150 => Test);
 }
