@@ -6,7 +6,8 @@
 //! span; who waits for `retry_after` is admitted then, and not a nanosecond earlier; a client with
 //! a bucket that is not full is never forgotten, since that would fill it. All is counted in whole
 //! billionths of a token, of which a rate of N a second yields N in each nanosecond: nothing is
-//! rounded, so nothing drifts. Asking for a client that is known allocates nothing.
+//! rounded, so nothing drifts. Asking for a client that is known allocates nothing. (The map's hash
+//! is seeded by the process, against names made to collide; no answer depends on it.)
 //!
 //! Does not: know who a client is, or tell a real newcomer from one who changes his name: a flood
 //! of names fills the table, and then newcomers wait until a place is free while all who are known
