@@ -31,7 +31,7 @@ pub struct Breaker {
     settings: Settings,
     mode: Mode,
     state: State,
-    /// Counts transitions and trials that were given up: what makes older permits stale.
+    /// Counts openings, closings and trials that were given up: what makes older permits stale.
     epoch: Epoch,
     openings: Openings,
     /// Allocated once, and only where rates are judged.
@@ -238,7 +238,7 @@ impl Breaker {
                 return Err(Refusal { retry_after, reason: RefusalReason::Open });
             }
             State::Open { until } => {
-                self.epoch += 1;
+                // No new epoch: opening began this one, and no permit of it was given yet.
                 self.send_trial(0, now);
                 let from = Circuit::Open { until };
                 Some(Transition { from, to: Circuit::HalfOpen, cause: Cause::OpenTimeIsOver })
