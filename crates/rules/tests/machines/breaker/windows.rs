@@ -103,6 +103,30 @@ fn slow_calls_open_whether_they_succeed_or_fail() {
 }
 
 #[test]
+fn a_call_leaves_the_window_as_what_it_came() {
+    let slow = Some(Slow { at_least: SECOND, share: Percent::new(100) });
+    for (answer, took) in [
+        (Answer::Success, SECOND),
+        (Answer::Failure, SECOND),
+        (Answer::Failure, Duration::ZERO),
+        (Answer::Success, Duration::ZERO),
+    ] {
+        let minimum_calls = NonZeroU32::new(3).expect("not 0");
+        let mut breaker = judging(Rates { minimum_calls, slow, ..Rates::over(last(3)) });
+        let permit = breaker.admit(START).expect("closed").permit;
+        breaker.answer(permit, answer, START + took);
+        let failed = u64::from(answer == Answer::Failure);
+        let came = Tally { calls: 1, failed, slow: u64::from(took == SECOND) };
+        assert_eq!(breaker.reading(START).recent, came);
+        for _ in 0..3 {
+            call(&mut breaker, Answer::Success, START);
+        }
+        let rest = Tally { calls: 3, failed: 0, slow: 0 };
+        assert_eq!(breaker.reading(START).recent, rest, "{answer:?} after {took:?}");
+    }
+}
+
+#[test]
 fn a_trial_that_is_slow_fails_where_slow_calls_are_judged() {
     for (mut breaker, slow_fails) in
         [(half_may_be_slow(), true), (half_may_fail(last(9), 9), false)]
