@@ -65,12 +65,18 @@ struct Parts {
 impl Shim {
     /// The running program itself, whatever has become of its file since.
     pub fn own() -> Self {
-        Self { program: "/proc/self/exe".into(), args: vec![SHIM_WORD.into()] }
+        Self::at("/proc/self/exe").with(SHIM_WORD)
     }
 
     /// A program that is nothing but a shim.
     pub fn at(program: impl Into<PathBuf>) -> Self {
         Self { program: program.into(), args: Vec::new() }
+    }
+
+    /// One that becomes a shim when it is told so.
+    pub fn with(mut self, word: impl Into<OsString>) -> Self {
+        self.args.push(word.into());
+        self
     }
 
     pub(crate) fn command(&self) -> Command {

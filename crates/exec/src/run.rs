@@ -5,12 +5,15 @@
 //!
 //! Does not: judge whether an exit code is good or bad.
 
+mod end; // what it amounts to
+
+use self::end::{end_of, ended, hangs, millis, usage};
 use crate::{
     cage::{Cage, RUN_VARIABLE},
     job::{Ended, Job},
     order::{Push, Stage, Tally, Word, framed, unframe},
     shim,
-    stream::{self, Above, Copied, CopyEnd, Stream},
+    stream::{self, Above, CopyEnd, Stream},
     sys::{self, Handle, OwnChild},
 };
 use assay_model::{Limit, ToolEnd, Usage};
@@ -36,10 +39,6 @@ const LAST_READ: Duration = Duration::from_millis(500);
 
 /// How long killed processes may take to die. One can hang in the kernel (a dead network disk).
 const DEATH: Duration = Duration::from_secs(10);
-
-/// `SIGXFSZ` and `SIGXCPU`, by which the kernel says that a limit was reached.
-const FILE_SIZE_SIGNAL: i32 = libc::SIGXFSZ;
-const CPU_SIGNAL: i32 = libc::SIGXCPU;
 
 /// One thing that the supervisor noticed.
 #[derive(Debug)]
@@ -341,62 +340,4 @@ fn shim_command(cage: &Cage, control: std::os::unix::net::UnixStream) -> Command
     // A Ctrl-C of the terminal is for us; what becomes of the tools is ours to say.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
-}
-
-fn hangs() -> ToolEnd {
-    ToolEnd::Lost { why: "it was killed and has not died: it hangs in the kernel".to_owned() }
-}
-
-fn end_of(why: Why, status: Option<ExitStatus>, job: &Job) -> ToolEnd {
-    let reached = |limit, most| ToolEnd::LimitReached { limit, most };
-    match (why, status) {
-        (Why::TimedOut, _) => ToolEnd::TimedOut,
-        (Why::Cancelled, _) => ToolEnd::Cancelled,
-        (Why::Reached(limit, most), _) => reached(limit, most),
-        (Why::NotStarted(why), _) => ToolEnd::NotStarted { why },
-        (Why::Unwritten(error), _) => {
-            ToolEnd::Lost { why: format!("its output could not be written: {error}") }
-        }
-        (Why::Lost, _) | (Why::Exited, None) => {
-            ToolEnd::Lost { why: "the process that held it was killed".to_owned() }
-        }
-        (Why::Exited, Some(status)) => match (status.code(), status.signal()) {
-            (Some(code), _) => ToolEnd::Exited { code },
-            (None, Some(FILE_SIZE_SIGNAL)) => reached(Limit::FileSize, job.limits.file_bytes_max),
-            (None, Some(CPU_SIGNAL)) => reached(Limit::Cpu, job.limits.cpu_s_max),
-            (None, signal) => ToolEnd::Signalled { signal: signal.unwrap_or(0) },
-        },
-    }
-}
-
-fn ended(end: ToolEnd, usage: Usage, streams: io::Result<(Copied, Copied)>) -> Ended {
-    match streams {
-        Ok((stdout, stderr)) => Ended {
-            usage,
-            stdout_bytes: stdout.bytes,
-            stderr_bytes: stderr.bytes,
-            stderr_omitted: stderr.omitted,
-            stderr_tail: stderr.tail,
-            ..Ended::without_process(end)
-        },
-        Err(error) => {
-            let why = format!("its output could not be written: {error}");
-            Ended { usage, ..Ended::without_process(ToolEnd::Lost { why }) }
-        }
-    }
-}
-
-fn usage(tally: Tally) -> Usage {
-    Usage {
-        wall_ms: 0,
-        user_ms: tally.user_us / 1000,
-        system_ms: tally.system_us / 1000,
-        peak_kib: tally.peak_kib,
-        read_bytes: tally.read_bytes,
-        written_bytes: tally.written_bytes,
-    }
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

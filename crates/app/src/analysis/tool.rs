@@ -179,7 +179,7 @@ impl Job {
             run.mend = Some(format!("give it more time: --set {key}=10m"));
         }
         if let Some(ToolEnd::LimitReached { limit, most }) = &run.end {
-            run.mend = more_of(run.tool.as_str(), *limit, *most);
+            run.mend = Some(more_of(run.tool.as_str(), *limit, *most));
         }
         if run.status == ToolStatus::Failed
             && let (Some(reason), Some(first)) = (&mut run.reason, run.files_failed.first())
@@ -332,7 +332,7 @@ impl Done {
 }
 
 /// The setting that gives a tool twice of what it had.
-fn more_of(tool: &str, limit: Limit, most: u64) -> Option<String> {
+fn more_of(tool: &str, limit: Limit, most: u64) -> String {
     let mib = most >> 20;
     let (key, most) = match limit {
         Limit::Output => ("output-mib", mib),
@@ -343,7 +343,7 @@ fn more_of(tool: &str, limit: Limit, most: u64) -> Option<String> {
         Limit::Cpu => ("cpu-s", most),
     };
     let twice = most.saturating_mul(2).max(1);
-    Some(format!("give it more: --set settings.{tool}.limits.{key}={twice}"))
+    format!("give it more: --set settings.{tool}.limits.{key}={twice}")
 }
 
 fn not_started(why: String) -> CallResult {

@@ -290,14 +290,11 @@ fn print_checked(all: &[Checked], as_json: bool, cage: &Cage) -> Result<(), Fail
     let rows: Vec<Vec<String>> = all.iter().map(Checked::row).collect();
     let headers = ["tool", "version", "state", "took", "why"];
     session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
-    let mut text = "\nin force on this machine:\n".to_owned();
-    for line in cage.describe() {
-        text.push_str(&format!("  {line}\n"));
-    }
-    for (layer, why) in cage.missing() {
-        text.push_str(&format!("  not in force: {layer}: {why}\n"));
-    }
-    session::print(&text)
+    let held = cage.describe().into_iter().map(|line| format!("  {line}\n"));
+    let missing = cage.missing();
+    let missing = missing.iter().map(|(layer, why)| format!("  not in force: {layer}: {why}\n"));
+    let lines: String = held.chain(missing).collect();
+    session::print(&format!("\nin force on this machine:\n{lines}"))
 }
 
 // === impl Checked ===

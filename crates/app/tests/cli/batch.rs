@@ -171,6 +171,7 @@ fn one_app_that_fails_stops_no_other() {
 #[test]
 fn installations_and_self_tests_are_made_once_for_all() {
     let mut world = world(8);
+    world.without_a_cage();
     let tried = world.at("tried");
     let note = format!("pid-file={}", tried.display());
     // It fails its self-test: it finds nothing, ever.
@@ -197,6 +198,7 @@ fn installations_and_self_tests_are_made_once_for_all() {
 #[test]
 fn tools_of_all_apps_together_keep_within_the_jobs() {
     let mut world = world(6);
+    world.without_a_cage();
     // Each notes itself; with one slot no two are ever there at once.
     let running = world.at("running");
     let seen = world.at("seen");
@@ -377,6 +379,7 @@ fn a_batch_is_what_its_schema_says() {
 fn the_first_signal_stops_what_runs_and_tells_what_had_no_turn() {
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let mut world = world(6);
+        world.without_a_cage();
         let note = format!("pid-file={}", world.at("pids").display());
         let third = world.at("cwd/generated/apps/mistral/app3");
         fs::write(third.join("hang"), "").unwrap();
@@ -411,6 +414,7 @@ fn the_first_signal_stops_what_runs_and_tells_what_had_no_turn() {
 #[test]
 fn a_second_signal_ends_at_once_and_leaves_nothing() {
     let mut world = world(6);
+    world.without_a_cage();
     let note = format!("pid-file={}", world.at("pids").display());
     let hangs = Fake::new([note.as_str(), "ignore-term", "spawn-child", "hang"]);
     world.tool("hangs", hangs.with("run.grace-s", json!(1800)));

@@ -256,6 +256,7 @@ fn progress_is_a_line_an_event_and_log_lines_are_json_where_wanted() {
 #[test]
 fn events_are_kept_as_they_come() {
     let mut world = World::with(Fake::finding("high"));
+    world.without_a_cage();
     let gate = world.at("gate");
     let script = "while [ ! -e \"$0\" ]; do sleep 0.01; done; exit 0";
     let waits = Fake::clean()

@@ -73,6 +73,7 @@ fn offline_with_an_empty_cache_tools_are_unavailable_and_the_mend_is_a_command()
 #[test]
 fn offline_a_tool_that_needs_the_network_is_not_started() {
     let mut world = World::new();
+    world.without_a_cage();
     let note = format!("pid-file={}", world.at("pids").display());
     let fake = Fake::new([note.as_str(), "exit=0"]).with("network", json!(true));
     world.tool("fake", fake);

@@ -22,6 +22,7 @@ fn hanging(world: &World, become_what: &[&str]) -> Fake {
 /// A world with one tool that has ended when the other hangs.
 fn with_a_hanging_tool(more: &[&str]) -> World {
     let mut world = World::with(Fake::finding("high"));
+    world.without_a_cage();
     let fake = hanging(&world, more);
     world.tool("hangs", fake);
     // One after the other, the quick one first: then what it found is there when we stop.
@@ -105,6 +106,7 @@ fn nothing_forgives_an_interrupt() {
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_a_tool_that_asked_for_grace() {
     let mut world = World::new();
+    world.without_a_cage();
     // With half an hour to say goodbye.
     let fake = hanging(&world, &["ignore-term"]).with("run.grace-s", json!(1800));
     world.tool("fake", fake);
@@ -157,6 +159,7 @@ fn the_deadline_of_the_analysis_keeps_what_the_others_found() {
 #[test]
 fn tools_that_had_no_turn_before_the_deadline_are_told() {
     let mut world = World::new();
+    world.without_a_cage();
     let first = hanging(&world, &[]);
     world.tool("a", first.clone());
     world.tool("b", first);
@@ -184,6 +187,7 @@ fn a_tools_own_deadline_ends_only_that_tool() {
 #[test]
 fn a_process_that_a_tool_leaves_behind_does_not_outlive_it() {
     let mut world = World::new();
+    world.without_a_cage();
     let note = format!("pid-file={}", world.at("pids").display());
     let steps = [note.as_str(), "deaf-child", FINDING, "exit=1"];
     // The child has to have noted itself before its parent is gone.

@@ -115,6 +115,7 @@ fn a_broken_result_is_told_and_does_not_hide_the_others() {
 #[test]
 fn an_analysis_reads_as_running_then_as_lost_once_it_was_killed() {
     let mut world = World::new();
+    world.without_a_cage();
     let note = format!("pid-file={}", world.at("pids").display());
     world.tool("fake", Fake::new([note.as_str(), FINDING, "hang"]));
     let mut command = world.analysis(&[]);

@@ -80,6 +80,12 @@ impl World {
         self.at("app")
     }
 
+    /// From here on tools may write where this test can look: in the cage they could not, and a test
+    /// that waits for what they note down would prove nothing.
+    pub(crate) fn without_a_cage(&mut self) {
+        self.set("sandbox", json!("off"));
+    }
+
     /// Writes a file of the app.
     pub(crate) fn file(&self, path: impl AsRef<Path>, text: impl AsRef<[u8]>) -> PathBuf {
         let full = self.app().join(path);

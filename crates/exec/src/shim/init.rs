@@ -53,6 +53,7 @@ pub(super) fn run(order: &Order, mut words: UnixStream) -> ! {
         leave(NO_CAGE);
     }
     if let Err((stage, why)) = furnish(order) {
+        let why = format!("its cage could not be made: {why}");
         send(&mut words, &Word::NotStarted { stage, why }).ok();
         leave(NO_CAGE);
     }
