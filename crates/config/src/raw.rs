@@ -50,7 +50,7 @@ pub enum Sandbox {
     Auto,
     /// Every layer, or nothing is run.
     Strict,
-    /// Ordinary child processes.
+    /// No fence: only limits, and that nothing outlives its run.
     Off,
 }
 

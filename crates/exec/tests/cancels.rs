@@ -7,8 +7,12 @@ mod common;
 use assay_exec::Cage;
 use assay_model::ToolEnd;
 use common::{Bench, LONG, cages};
-use std::{fs, time::Duration};
-use testkit::{children_of, open_descriptors, tempdir, wait_until};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use testkit::{children_of, open_descriptors, wait_until};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
@@ -53,7 +57,6 @@ async fn stop_one(cage: Cage, moment: Duration, by_token: bool) -> Option<Durati
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_cancels_at_random_moments_leave_nothing() {
-    let temporary = tempdir().unwrap();
     let mut dice = Dice(7);
     let mut took = Vec::new();
     for cage in cages().await {
@@ -79,7 +82,20 @@ async fn a_thousand_cancels_at_random_moments_leave_nothing() {
     took.sort();
     let at = |part: usize| took[(took.len() - 1) * part / 100];
     eprintln!("cancel to empty tree: p50 {:?}, p99 {:?}, max {:?}", at(50), at(99), at(100));
-    drop(temporary);
+    assert_eq!(own_groups(Path::new("/sys/fs/cgroup")), [PathBuf::new(); 0], "groups are left");
+}
+
+/// Control groups of this process, at any depth.
+fn own_groups(dir: &Path) -> Vec<PathBuf> {
+    let name = format!("assay-{}-", std::process::id());
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    dirs.flat_map(|entry| {
+        let mut found = own_groups(&entry.path());
+        found.extend(entry.file_name().to_string_lossy().starts_with(&name).then(|| entry.path()));
+        found
+    })
+    .collect()
 }
 
 fn resident_kib() -> usize {

@@ -167,6 +167,7 @@ fn pruning_keeps_the_newest_of_each_app() {
 #[test]
 fn two_analyses_at_once_do_not_disturb_each_other() {
     let mut world = World::new();
+    world.without_a_cage();
     let script = "echo $$ >>\"$0\"; until [ $(wc -l <\"$0\") -ge 2 ]; do sleep 0.01; done; exit 0";
     let meets = Fake::clean()
         .with("run.program", json!("/bin/sh"))
@@ -187,6 +188,7 @@ fn two_analyses_at_once_do_not_disturb_each_other() {
 #[test]
 fn a_folder_that_an_analysis_writes_to_is_not_taken_from_it() {
     let mut world = World::new();
+    world.without_a_cage();
     let gate = world.at("gate");
     let script = "echo $$ >>\"$1\"; while [ ! -e \"$0\" ]; do sleep 0.01; done; exit 0";
     let waits = Fake::clean()
