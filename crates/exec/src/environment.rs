@@ -1,7 +1,7 @@
 //! The variables that a tool may see.
 //!
 //! Keeps: an allow-list. A token or key in our own environment can only reach a tool if a line in
-//! here names it.
+//! here names it; the name and password of a proxy reach none.
 
 use std::{collections::BTreeMap, env, ffi::OsString, path::Path, path::PathBuf};
 
@@ -12,21 +12,19 @@ pub enum Network {
     Declared,
 }
 
-/// What a program needs to find its way through a proxy and to trust what it finds there.
+/// What a program needs to trust what it finds in the network, and where it needs no proxy.
 const NETWORK_VARIABLES: &[&str] = &[
-    "ALL_PROXY",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "NO_PROXY",
     "NODE_EXTRA_CA_CERTS",
+    "NO_PROXY",
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
     "no_proxy",
 ];
+
+/// The address of a proxy, which may hold a name and a password.
+const PROXY_VARIABLES: &[&str] =
+    &["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy", "https_proxy"];
 
 /// The whole environment of a tool: its own program folders, a private home and temporary folder,
 /// one language and one time zone, so that the same code gives the same report everywhere.
@@ -46,8 +44,30 @@ pub fn clean_environment(
     if network == Network::Declared {
         let ours = NETWORK_VARIABLES.iter().filter_map(|name| Some((name, env::var_os(name)?)));
         clean.extend(ours.map(|(name, value)| (OsString::from(name), value)));
+        // One that is not text is no address.
+        let proxies = PROXY_VARIABLES.iter().filter_map(|name| Some((name, env::var(name).ok()?)));
+        let bare = |(name, value): (&&str, String)| (name.into(), without_login(&value).into());
+        clean.extend(proxies.map(bare));
     }
     clean
+}
+
+/// The address without the name and the password in it: `http://user:password@proxy:3128`. What a
+/// program is given, code that it runs by mistake can read.
+pub fn without_login(address: &str) -> String {
+    let (scheme, rest) = match address.split_once("://") {
+        Some((scheme, rest)) => (&address[..scheme.len() + "://".len()], rest),
+        None => ("", address),
+    };
+    // The last one: a password may hold the sign too, and a slash, where nobody has escaped them.
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}{host}")
+}
+
+/// Whether the user's proxy asks for a password, which no tool is given.
+pub fn proxy_has_a_login() -> bool {
+    let proxies = PROXY_VARIABLES.iter().filter_map(|name| env::var(name).ok());
+    proxies.into_iter().any(|value| without_login(&value) != value)
 }
 
 /// A folder with a colon in its name cannot be on `PATH`; it is left out rather than split.
@@ -75,9 +95,22 @@ mod tests {
 
     #[test]
     fn the_list_for_the_network_holds_no_name_of_a_secret() {
-        for name in NETWORK_VARIABLES {
+        for name in NETWORK_VARIABLES.iter().chain(PROXY_VARIABLES) {
             let name = name.to_ascii_uppercase();
             assert!(!name.contains("TOKEN") && !name.contains("KEY") && !name.contains("SECRET"));
         }
+    }
+
+    #[test]
+    fn an_address_loses_its_login_and_nothing_else() {
+        let check = |address: &str, expected: &str| {
+            assert_eq!(without_login(address), expected, "{address}");
+        };
+        check("http://proxy.example:3128", "http://proxy.example:3128");
+        check("http://me:pw@proxy.example:3128/", "http://proxy.example:3128/");
+        check("socks5h://me@[::1]:1080", "socks5h://[::1]:1080");
+        check("me:pw@proxy.example:3128", "proxy.example:3128");
+        check("http://me:p@ss/w://d@proxy.example", "http://proxy.example");
+        check("", "");
     }
 }

@@ -1,19 +1,21 @@
 //! The npm registry that the user has chosen.
 //!
 //! A tool has a home of its own, so npm would not see the user's `.npmrc` there. Only the address is
-//! taken from it: tokens stay where they are.
+//! taken from it, without a name and password in it: tokens stay where they are.
 
+use assay_exec::without_login;
 use std::{env, fs, path::PathBuf};
 
 /// Returns the registry of the user's own npm settings, if there is one.
 pub(crate) fn of_the_user() -> Option<String> {
     let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
     let either = |name: &str| variable(name).or_else(|| variable(&name.to_ascii_uppercase()));
-    either("npm_config_registry").or_else(|| {
+    let address = either("npm_config_registry").or_else(|| {
         let file = either("npm_config_userconfig").map(PathBuf::from);
         let file = file.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".npmrc")))?;
         of_npmrc(&fs::read_to_string(file).ok()?)
-    })
+    });
+    address.map(|address| without_login(&address))
 }
 
 /// The last one counts, as with npm. What names a variable is left to the user's own npm.

@@ -9,7 +9,7 @@ use super::{
     stage::stage,
     workplace::Corner,
 };
-use assay_exec::Network;
+use assay_exec::{Network, proxy_has_a_login};
 use assay_model::{
     EventKind, Limit, Observation, SourcePath, SourceText, ToolEnd, ToolPhase, ToolRun, ToolStatus,
     Usage,
@@ -47,6 +47,10 @@ pub(crate) struct ToolResult {
 
 /// What provisioning says of a program that does not tell its version.
 const UNKNOWN_VERSION: &str = "unknown";
+
+/// No password reaches a tool, so a proxy that wants one refuses it.
+const PROXY_WITHOUT_LOGIN: &str = "it asks your proxy without the name and password that the proxy's address holds; if the \
+     proxy wants them, name one that adds them itself";
 
 /// When a run has to end, and who may end it before.
 #[derive(Clone, Debug)]
@@ -171,6 +175,9 @@ impl Job {
                 "its version is not known, so nothing found is no proof: set `install.version-args`"
                     .to_owned(),
             );
+        }
+        if self.ready.chosen.tool.declaration().network && proxy_has_a_login() {
+            run.notes.push(PROXY_WITHOUT_LOGIN.to_owned());
         }
         if run.status == ToolStatus::TimedOut {
             let seconds = self.ready.chosen.timeout.as_secs();
