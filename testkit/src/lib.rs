@@ -10,7 +10,8 @@ mod programs; // where the fake programs are
 pub use advisories::Advisories;
 pub use http::{Answer, Question, Server};
 pub use processes::{
-    children_of, is_zombie, lives, marked, open_descriptors, parent_of, wait_until,
+    children_of, is_zombie, lives, marked, marked_beginning, open_descriptors, parent_of,
+    wait_until,
 };
 pub use programs::{fake_tool, program, shim};
 pub use tempfile::{TempDir, tempdir};

@@ -52,12 +52,21 @@ pub fn parent_of(pid: u32) -> Option<u32> {
 /// Every living process that was started with `mark` (`NAME=VALUE`) in its environment. Finds what
 /// has left its parent, its group and its session, also from outside its namespaces.
 pub fn marked(mark: &str) -> Vec<u32> {
+    with_variable(|one| one == mark.as_bytes())
+}
+
+/// The same, where only the beginning of the mark is known.
+pub fn marked_beginning(mark: &str) -> Vec<u32> {
+    with_variable(|one| one.starts_with(mark.as_bytes()))
+}
+
+fn with_variable(is_wanted: impl Fn(&[u8]) -> bool) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     entries
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()) && lives(*pid)
+            environment.split(|byte| *byte == 0).any(&is_wanted) && lives(*pid)
         })
         .collect()
 }

@@ -13,6 +13,7 @@
 //! | `make-dir=PATH`, `make-fifo=PATH`, `make-link=TO:PATH` | makes what is no file |
 //! | `if-same=PATH:PATH` | takes the next step only if both files hold the same |
 //! | `pid-file=PATH` | appends its process id; so do the children that it starts |
+//! | `until-noted=N` | waits until N processes have appended theirs |
 //! | `print-env`, `print-cwd` | writes its environment, its working directory |
 //! | `read-stdin` | reads to the end and says how much there was |
 //! | `ignore-term` | is deaf to TERM from here on |
@@ -135,6 +136,13 @@ impl Told {
     fn take_time(&mut self, verb: &str, value: &str) -> io::Result<()> {
         match verb {
             "sleep-ms" => thread::sleep(Duration::from_millis(number(value)?)),
+            "until-noted" => {
+                let path = self.pid_file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+                let wanted = usize::try_from(number(value)?).map_err(io::Error::other)?;
+                while fs::read_to_string(path)?.lines().count() < wanted {
+                    thread::sleep(Duration::from_millis(2));
+                }
+            }
             "burn-ms" => {
                 let end = Instant::now() + Duration::from_millis(number(value)?);
                 while Instant::now() < end {}

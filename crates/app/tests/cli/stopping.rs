@@ -10,7 +10,7 @@ use std::{
     fs,
     process::{Child, Stdio},
 };
-use testkit::{lives, wait_until};
+use testkit::{lives, marked, wait_until};
 
 /// A tool that becomes what it is told, starts a child, notes both in `pids`, and hangs.
 fn hanging(world: &World, become_what: &[&str]) -> Fake {
@@ -184,17 +184,62 @@ fn a_tools_own_deadline_ends_only_that_tool() {
     all_gone(&world.pids("pids", 2), &world);
 }
 
-#[test]
-fn a_process_that_a_tool_leaves_behind_does_not_outlive_it() {
+/// What a tool leaves behind to survive: a child in its group, one in a session of its own, a
+/// daemon, one that is deaf to TERM. Each notes itself, inside of the cage too.
+const SURVIVORS: [&str; 5] =
+    ["pid-file={scratch}/pids", "spawn-child", "setsid-child", "daemon", "deaf-child"];
+
+/// A world with a tool that leaves all survivors behind, ends as told, and has the mark in its
+/// environment, as have those that it leaves.
+fn with_survivors(sandbox: &str, last: &[&str]) -> (World, String) {
     let mut world = World::new();
-    world.without_a_cage();
-    let note = format!("pid-file={}", world.at("pids").display());
-    let steps = [note.as_str(), "deaf-child", FINDING, "exit=1"];
-    // The child has to have noted itself before its parent is gone.
-    world.tool("fake", Fake::new(steps));
-    let ran = world.analyze(&[]);
-    ran.exits(0);
-    assert_eq!(ran.findings(), ["a.py:3 bad-three"]);
-    let pids = world.pids("pids", 1);
-    all_gone(&pids, &world);
+    world.set("sandbox", json!(sandbox));
+    let mark = world.at("").display().to_string();
+    // Itself, the four, and the one that made the daemon and is gone.
+    let steps = [&SURVIVORS[..], &["until-noted=6"], last].concat();
+    world.tool("fake", Fake::new(steps).with("run.env", json!({ "ASSAY_TEST_MARK": mark })));
+    (world, format!("ASSAY_TEST_MARK={mark}"))
+}
+
+#[test]
+fn processes_that_a_tool_leaves_behind_do_not_outlive_it() {
+    for sandbox in ["auto", "off"] {
+        let (world, mark) = with_survivors(sandbox, &[FINDING, "exit=1"]);
+        let ran = world.analyze(&[]);
+        ran.exits(0);
+        assert_eq!(ran.findings(), ["a.py:3 bad-three"], "{sandbox}");
+        assert_eq!(marked(&mark), [0; 0], "{sandbox}");
+        all_gone(&[], &world);
+    }
+}
+
+#[test]
+fn processes_that_a_tool_leaves_behind_do_not_outlive_an_analysis_that_is_stopped() {
+    for (sandbox, signal, code) in [
+        ("auto", Signal::INT, Some(130)),
+        ("auto", Signal::TERM, Some(143)),
+        ("auto", Signal::KILL, None),
+        ("off", Signal::INT, Some(130)),
+        ("off", Signal::TERM, Some(143)),
+        ("off", Signal::KILL, None),
+    ] {
+        let (world, mark) = with_survivors(sandbox, &["hang"]);
+        let child = start(&world, &[]);
+        assert!(wait_until(LONG, || marked(&mark).len() == 5), "{:?}", marked(&mark));
+        send(&child, signal);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), code, "{output:?}");
+        if signal == Signal::KILL {
+            // Nobody is left to wait for them, and the next start removes the folder.
+            assert!(
+                wait_until(LONG, || marked(&mark).is_empty()),
+                "{sandbox}: {:?}",
+                marked(&mark)
+            );
+            assert_eq!(world.left_over().len(), 1, "{sandbox}");
+            world.analyze(&["--tools", "ruff", "--offline"]).exits(3);
+        }
+        assert_eq!(marked(&mark), [0; 0], "{sandbox}");
+        all_gone(&[], &world);
+    }
 }
