@@ -2,6 +2,10 @@
 
 use super::{ALL, Maker};
 
+/// Those who ask git, or read a repository themselves.
+const GIT: &[&str] =
+    &["checkov", "detect-secrets", "gitleaks", "njsscan", "ruff", "semgrep", "typos", "zizmor"];
+
 // === impl Maker ===
 
 impl Maker<'_> {
@@ -143,20 +147,16 @@ impl Maker<'_> {
             url = self.payload.url("git remote"),
         );
         for root in ["/.git/", "evil_git/", ""] {
-            self.add(&["*"], &format!("{root}HEAD"), "ref: refs/heads/main\n");
-            self.add(&["*"], &format!("{root}config"), config.clone());
-            self.add(&["*"], &format!("{root}objects/info/none"), "");
-            self.add(&["*"], &format!("{root}refs/heads/none"), "");
+            self.add(GIT, &format!("{root}HEAD"), "ref: refs/heads/main\n");
+            self.add(GIT, &format!("{root}config"), config.clone());
+            self.add(GIT, &format!("{root}objects/info/none"), "");
+            self.add(GIT, &format!("{root}refs/heads/none"), "");
             for hook in ["post-checkout", "pre-commit", "post-index-change", "fsmonitor-watchman"] {
                 let code = self.payload.shell(hook);
-                self.add(&["*"], &format!("{root}hooks/{hook}"), code);
+                self.add(GIT, &format!("{root}hooks/{hook}"), code);
             }
         }
-        self.add(
-            &["semgrep", "njsscan", "checkov", "detect-secrets"],
-            ".git",
-            "gitdir: ../evil_git\n",
-        );
+        self.add(GIT, ".git", "gitdir: ../evil_git\n");
         let modules = format!(
             "[submodule \"evil\"]\n\tpath = evil\n\turl = {}\n",
             self.payload.url("submodule")
@@ -166,22 +166,22 @@ impl Maker<'_> {
 
     /// Names that mean something to somebody.
     pub(super) fn names(&mut self) {
-        for output in [
-            "complexipy.sarif",
-            "report.json",
-            "bom.json",
-            "stylelint.json",
-            "retire.json",
-            "secretlint.sarif",
-            "jscpd",
-            "results_sarif.sarif",
-            ".eslintcache",
-            ".stylelintcache",
-            ".ruff_cache",
-            ".mypy_cache",
-            ".complexipy_cache",
+        for (tools, output) in [
+            (&["complexipy"][..], "complexipy.sarif"),
+            (&["complexipy"], ".complexipy_cache"),
+            (&["jscpd"], "report.json"),
+            (&["jscpd"], "jscpd"),
+            (&["cyclonedx-npm", "cyclonedx-py"], "bom.json"),
+            (&["stylelint"], "stylelint.json"),
+            (&["stylelint"], ".stylelintcache"),
+            (&["retire"], "retire.json"),
+            (&["secretlint"], "secretlint.sarif"),
+            (&["checkov"], "results_sarif.sarif"),
+            (&["eslint"], ".eslintcache"),
+            (&["ruff"], ".ruff_cache"),
+            (&["mypy"], ".mypy_cache"),
         ] {
-            self.add(&["*"], &format!("{output}/in-the-way"), "");
+            self.add(tools, &format!("{output}/in-the-way"), "");
         }
         let touch = self.payload.witness("name");
         for name in [
