@@ -23,10 +23,10 @@ mod lane; // one priority: clients take turns
 mod priorities; // the lanes take turns
 mod verdict; // what is asked and answered
 
+pub use drain_rate::DrainRate;
 pub use verdict::{AdmissionLimits, Draining, Permit, Priority, Shut, Verdict, WaiterId, Wish};
 
 use crate::{Instant, ledger::ClientId};
-use drain_rate::DrainRate;
 use lane::{Entry, Place};
 use priorities::Priorities;
 use std::collections::{HashMap, VecDeque};

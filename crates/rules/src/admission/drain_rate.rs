@@ -18,8 +18,9 @@ pub(super) const RETRY_AFTER_MIN: Duration = Duration::from_millis(100);
 /// Nobody is asked to come back later: by then the rate is another one.
 pub(super) const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 
+/// The gaps between ends of work, for whoever keeps a queue.
 #[derive(Debug, Default)]
-pub(super) struct DrainRate {
+pub struct DrainRate {
     gaps: VecDeque<u64>,
     sum: u64,
     /// Since when the open gap lasts; `None` while nobody waits.
@@ -30,17 +31,17 @@ pub(super) struct DrainRate {
 
 impl DrainRate {
     /// Somebody waits, who was the first to.
-    pub(super) fn wake(&mut self, now: Instant) {
+    pub fn wake(&mut self, now: Instant) {
         self.since = Some(now);
     }
 
     /// Nobody waits any more.
-    pub(super) fn rest(&mut self) {
+    pub fn rest(&mut self) {
         self.since = None;
     }
 
     /// A piece of work ended while others waited.
-    pub(super) fn left(&mut self, now: Instant) {
+    pub fn left(&mut self, now: Instant) {
         let Some(since) = self.since.replace(now) else { return };
         // One gap must not outweigh the sum's range, however far a clock leaps.
         let gap = whole_nanos((now - since).min(RETRY_AFTER_MAX));
@@ -54,7 +55,7 @@ impl DrainRate {
     }
 
     /// Returns how long it takes until so many have gone: number ÷ rate.
-    pub(super) fn time_for(&self, number: usize, now: Instant) -> Duration {
+    pub fn time_for(&self, number: usize, now: Instant) -> Duration {
         let count = self.gaps.len() as u64;
         let open = self.since.map_or(0, |since| whole_nanos((now - since).min(RETRY_AFTER_MAX)));
         let with_open = (self.sum + open) / (count + 1);
