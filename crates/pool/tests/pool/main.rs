@@ -1,6 +1,7 @@
 //! What holds of the pool: of its machine, of the shell under paused time, of real sockets.
 
 mod fake; // a connector that does as told
+mod model; // the machine against a naive twin
 mod seeds; // simulations by seed
 mod shell; // deadlines, cancellation, shutdown, under paused time
 mod simulation; // thousands of seeds against the shell

@@ -320,3 +320,29 @@ async fn fifty_callers_on_five_permits_wait_about_as_long_as_each_other() {
     assert!(served >= 1_500, "{served} served");
     assert!(longest <= 3 * mean, "longest {longest:?}, mean {mean:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statistics_are_of_one_moment() {
+    let (pool, service) = pool_of(&Fake::new(), cap(3));
+    let mut callers = JoinSet::new();
+    for _ in 0..6 {
+        let pool = Arc::clone(&pool);
+        callers.spawn(async move {
+            for _ in 0..2_000 {
+                let lease = pool.lease(within(service, MINUTE)).await.expect("all are served");
+                lease.finish(Answer::Success);
+                yield_now().await;
+            }
+        });
+    }
+    let mut looks = 0;
+    while !callers.is_empty() && looks < 1_000_000 {
+        let stats = pool.stats();
+        assert_eq!(stats.opened - stats.closed, stats.open() as u64, "{stats:?}");
+        let ended = stats.granted + stats.refused + stats.gave_up;
+        assert_eq!(stats.asked, ended + stats.waiting as u64, "{stats:?}");
+        while callers.try_join_next().is_some_and(|caller| caller.is_ok()) {}
+        looks += 1;
+    }
+    assert!(looks > 10, "{looks}");
+}

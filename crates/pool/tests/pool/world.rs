@@ -251,6 +251,9 @@ impl World {
         assert_eq!(stats.granted, self.answers + self.leases.len() as u64, "answered once each");
         assert_eq!((stats.granted, stats.waits.count), (self.grants, self.grants));
         assert!(stats.waiting <= self.queue_max);
+        for (id, _, slots) in &self.endpoints {
+            assert!(self.out_at(*id) <= *slots as usize, "more leases than slots");
+        }
         for service in self.waiting.values() {
             self.check_stuck(*service, &stats);
         }
@@ -259,10 +262,7 @@ impl World {
     /// No lost wake-up: who waits waits for a permit, or for a slot.
     fn check_stuck(&self, service: ServiceId, stats: &Stats) {
         let has_permit = self.leases.len() + self.closing.len() < self.cap;
-        let is_full = |id: EndpointId, slots: u32| {
-            let out = self.leases.values().filter(|(of, _)| *of == id).count();
-            out >= slots as usize
-        };
+        let is_full = |id: EndpointId, slots: u32| self.out_at(id) >= slots as usize;
         let admits = |nth: usize| {
             let reading = stats.breakers[nth].reading;
             reading.circuit == assay_rules::breaker::Circuit::Closed
@@ -271,6 +271,10 @@ impl World {
             *of == service && !self.drained.contains(id) && admits(nth) && !is_full(*id, *slots)
         });
         assert!(!(has_permit && room), "somebody waits though he could be served");
+    }
+
+    fn out_at(&self, id: EndpointId) -> usize {
+        self.leases.values().filter(|(of, _)| *of == id).count()
     }
 
     fn service_of(&self, id: EndpointId) -> ServiceId {
