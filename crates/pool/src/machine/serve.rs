@@ -158,7 +158,7 @@ impl Machine {
             let refusal = match service.pick(now, &mut self.dice, waiting.avoid) {
                 Pick::Full => return Served::Stuck,
                 Pick::AllShut { earliest } => {
-                    Refusal::CircuitOpen { retry_after: earliest.saturating_duration_since(now) }
+                    Refusal::CircuitOpen { retry_after: self.pause_until(earliest, now) }
                 }
                 Pick::NoReplica => Refusal::NoEndpoint,
                 Pick::Replica(replica) => {
@@ -178,6 +178,15 @@ impl Machine {
             self.refuse(waiter, refusal);
             return Served::Answered;
         }
+    }
+
+    /// How long to wait for a gate. Nobody knows when an operator opens his, so that is worth
+    /// another look after the first open time.
+    fn pause_until(&self, earliest: Instant, now: Instant) -> Duration {
+        if earliest == Instant::MAX {
+            return self.terms.breaker.open_for;
+        }
+        earliest.saturating_duration_since(now)
     }
 
     /// Whether a connection may be opened, if need be in place of an idle one.

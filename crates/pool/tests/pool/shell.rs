@@ -4,11 +4,11 @@
 
 use crate::fake::{Does, Fake, pool_of, within};
 use assay_pool::{EndpointTerms, LeaseError, PoolTerms};
-use assay_rules::breaker::{Answer, Circuit};
+use assay_rules::breaker::{Answer, Circuit, Mode};
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use tokio::{
     task::{JoinSet, yield_now},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -155,6 +155,51 @@ fn spawn_lease(
 ) -> Spawned {
     let pool = Arc::clone(pool);
     tokio::spawn(async move { pool.lease(within(service, time)).await })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_nobody_took_goes_to_the_next_one() {
+    let fake = Fake::new();
+    let (pool, service) = pool_of(&fake, cap(1));
+    let lease = pool.lease(within(service, MINUTE)).await.expect("a lease");
+    let leaving = pool.lease(within(service, MINUTE));
+    let mut leaving = Box::pin(leaving);
+    assert!(timeout(Duration::ZERO, &mut leaving).await.is_err(), "it waits");
+    let staying = spawn_lease(&pool, service, MINUTE);
+    yield_now().await;
+    lease.finish(Answer::Success);
+    assert_eq!((pool.stats().active, pool.stats().waiting), (1, 1), "granted, and not taken yet");
+    drop(leaving);
+    let lease = staying.await.expect("no panic").expect("it is passed on");
+    assert_eq!((lease.number, fake.open()), (0, 1), "the same connection, unused");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_right_to_open_that_nobody_took_goes_to_the_next_one() {
+    let fake = Fake::new();
+    let (pool, service) = pool_of(&fake, cap(1));
+    let lease = pool.lease(within(service, MINUTE)).await.expect("a lease");
+    let mut leaving = Box::pin(pool.lease(within(service, MINUTE)));
+    assert!(timeout(Duration::ZERO, &mut leaving).await.is_err(), "it waits");
+    drop(lease);
+    assert_eq!((pool.stats().connecting, fake.open()), (1, 0), "granted, and not taken yet");
+    drop(leaving);
+    assert_eq!(pool.stats().open(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_opened_is_refused_with_a_time_that_somebody_can_wait() {
+    let (pool, _) = pool_of(&Fake::new(), cap(1));
+    let other = pool.service("dynamic");
+    let endpoint = pool.add(other, EndpointTerms::local("c", 1));
+    pool.set_mode(endpoint, Mode::ForcedOpen);
+    let error = pool.lease(within(other, MINUTE)).await.expect_err("it is open");
+    assert_eq!((error.code(), error.retry_after()), ("circuit_open", Some(MINUTE)));
+    pool.set_mode(endpoint, Mode::Off);
+    assert!(pool.lease(within(other, MINUTE)).await.is_ok());
+    let nowhere = pool.service("performance");
+    let error = pool.lease(within(nowhere, MINUTE)).await.expect_err("it has no replica");
+    assert_eq!((error.code(), error.retry_after()), ("unavailable", None));
 }
 
 #[tokio::test(start_paused = true)]
