@@ -44,9 +44,9 @@ impl<'a> Manifest<'a> {
     /// All crates of ours, in the order of their paths; files that do not parse are left to `dependencies`.
     pub(crate) fn all(repo: &'a Repo) -> Vec<Self> {
         let ours = |path: &str| path.starts_with("crates/") || path.matches('/').count() == 1;
-        // The fuzz targets are a workspace of their own, as cargo-fuzz wants it.
+        // Workspaces of their own: the fuzz targets, as cargo-fuzz wants it, and the comparison.
         repo.ending("/Cargo.toml")
-            .filter(|file| !file.path.starts_with("fuzz/"))
+            .filter(|file| !["fuzz/", "compare/"].iter().any(|own| file.path.starts_with(own)))
             .filter(|file| ours(&file.path) && file.is_ours())
             .filter_map(|file| Self::parse(file).ok())
             .collect()

@@ -1,0 +1,29 @@
+//! Question: what does a step of our machines cost beside the same step of the crates that a user
+//! would pick instead? Expected: ours is the cheapest of its row, or the page says why not.
+
+use assay_compare::steps;
+use criterion::{Criterion, criterion_group, criterion_main};
+use std::time::{Duration, Instant};
+
+fn all(criterion: &mut Criterion) {
+    for step in steps::all() {
+        let mut repeat = (step.make)();
+        criterion.bench_function(&format!("{}/{}", step.what, step.of), |bench| {
+            bench.iter_custom(|times| {
+                let start = Instant::now();
+                repeat(times);
+                start.elapsed()
+            });
+        });
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(50)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = all
+}
+criterion_main!(benches);

@@ -1,0 +1,84 @@
+//! bb8.
+
+use super::{CALLERS, Connection, Count, HOLDS, Noted, PERMITS};
+use crate::{paused, polled};
+use bb8::{ManageConnection, Pool};
+use futures_util::{FutureExt, future};
+use std::convert::Infallible;
+
+impl ManageConnection for Count {
+    type Connection = Connection;
+    type Error = Infallible;
+
+    async fn connect(&self) -> Result<Connection, Infallible> {
+        Ok(Count::connect(self).await)
+    }
+
+    async fn is_valid(&self, _: &mut Connection) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn has_broken(&self, _: &mut Connection) -> bool {
+        false
+    }
+}
+
+async fn pool(size: usize, count: Count) -> Pool<Count> {
+    let size = u32::try_from(size).expect("a small number");
+    Pool::builder().max_size(size).build(count).await.expect("nothing can fail")
+}
+
+pub fn cap_counts_connecting() -> bool {
+    paused().block_on(async {
+        let count = Count::default();
+        let pool = pool(PERMITS, count.clone()).await;
+        let hold = || async {
+            let held = pool.get().await.expect("it does not wait that long");
+            tokio::time::sleep(HOLDS).await;
+            drop(held);
+        };
+        future::join_all((0..CALLERS).map(|_| hold())).await;
+        count.most() == PERMITS
+    })
+}
+
+pub fn waiters_come_first() -> bool {
+    paused().block_on(async {
+        let pool = pool(1, Count::default()).await;
+        let held = pool.get().await.expect("there is one");
+        let mut waits = pool.get().boxed();
+        assert!(polled(&mut waits).is_none());
+        drop(held);
+        let comes_later = polled(pool.get().boxed());
+        comes_later.is_none() && polled(&mut waits).is_some()
+    })
+}
+
+pub fn is_fair() -> bool {
+    paused().block_on(async {
+        let pool = pool(PERMITS, Count::default()).await;
+        super::is_fair(move |noted: Noted| {
+            let pool = pool.clone();
+            async move {
+                let held = pool.get().await;
+                noted.got();
+                tokio::time::sleep(HOLDS).await;
+                drop(held);
+            }
+        })
+        .await
+    })
+}
+
+pub fn dropped_waiter_leaves_no_trace() -> bool {
+    paused().block_on(async {
+        let pool = pool(1, Count::default()).await;
+        let held = pool.get().await.expect("there is one");
+        let mut waiters = [pool.get().boxed(), pool.get().boxed()];
+        waiters.iter_mut().for_each(|waiter| assert!(polled(waiter).is_none()));
+        let [first, second] = waiters;
+        drop(held);
+        drop(first);
+        polled(second).is_some_and(|got| got.is_ok())
+    })
+}

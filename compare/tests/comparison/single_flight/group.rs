@@ -1,0 +1,75 @@
+//! async_singleflight: `Group::work`.
+
+use super::work::{Work, panics};
+use crate::polled;
+use async_singleflight::Group;
+use futures_util::{FutureExt, future::BoxFuture};
+use std::sync::Arc;
+
+type Flights = Arc<Group<u8, u8, &'static str>>;
+type Caller = BoxFuture<'static, Result<u8, Option<&'static str>>>;
+
+fn get(group: &Flights, work: &Work, result: Result<u8, &'static str>) -> Caller {
+    let (group, work) = (Arc::clone(group), work.clone());
+    async move { group.work(&1, work.run(result)).await }.boxed()
+}
+
+fn three(group: &Flights, work: &Work, result: Result<u8, &'static str>) -> [Caller; 3] {
+    let mut callers = [(); 3].map(|()| get(group, work, result));
+    callers.iter_mut().for_each(|caller| assert!(polled(caller).is_none()));
+    callers
+}
+
+pub fn runs_once() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let callers = three(&group, &work, Ok(7));
+    work.let_go();
+    callers.into_iter().all(|caller| polled(caller) == Some(Ok(7))) && work.starts() == 1
+}
+
+pub fn first_may_leave() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let [first, second, third] = three(&group, &work, Ok(7));
+    drop(first);
+    work.let_go();
+    let told = [second, third].map(polled);
+    assert_eq!(told, [Some(Ok(7)); 2], "the others are served all the same");
+    work.starts() == 1
+}
+
+pub fn panic_reaches_all() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let mut callers = [(); 3].map(|()| {
+        let (group, work) = (Arc::clone(&group), work.clone());
+        async move { group.work(&1, work.panic()).await }.boxed()
+    });
+    callers.iter_mut().for_each(|caller| assert!(polled(caller).is_none()));
+    work.let_go();
+    let told = callers.iter_mut().filter_map(|caller| panics(caller).then_some(())).count();
+    (told, work.starts()) == (3, 1)
+}
+
+pub fn failure_reaches_all() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let callers = three(&group, &work, Err("the reason"));
+    work.let_go();
+    callers.into_iter().all(|caller| polled(caller) == Some(Err(Some("the reason"))))
+}
+
+pub fn failure_is_forgotten() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    work.let_go();
+    for _ in 0..2 {
+        let told = polled(get(&group, &work, Err("the reason")));
+        assert_eq!(told, Some(Err(Some("the reason"))));
+    }
+    work.starts() == 2
+}
+
+pub fn stops_with_the_last() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let callers = three(&group, &work, Ok(7));
+    let was_running = work.stopped() == 0;
+    drop(callers);
+    was_running && work.stopped() == work.starts()
+}
