@@ -29,6 +29,7 @@ struct Tested {
 impl Tested {
     fn new() -> Self {
         let mut world = World::new();
+        world.without_a_cage();
         let program = world.at("tool");
         fs::write(&program, SCRIPT).unwrap();
         fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
