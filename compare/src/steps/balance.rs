@@ -15,7 +15,6 @@ use tower::{
     balance::p2c::Balance,
     discover::ServiceList,
     load::{CompleteOnResponse, PendingRequests},
-    util::ServiceFn,
 };
 
 const FEW: &str = "pick, begin and answer among 3";
@@ -51,8 +50,7 @@ fn tower<const REPLICAS: usize>() -> Repeat {
     type Done = Ready<Result<(), Infallible>>;
     let run: fn(()) -> Done = |()| future::ready(Ok(()));
     let replica = || PendingRequests::new(tower::service_fn(run), CompleteOnResponse::default());
-    let replicas: Vec<PendingRequests<ServiceFn<fn(()) -> Done>, _>> =
-        (0..REPLICAS).map(|_| replica()).collect();
+    let replicas: Vec<_> = (0..REPLICAS).map(|_| replica()).collect();
     let mut balance = Balance::new(ServiceList::new::<()>(replicas));
     repeat(move || {
         let ready = future::poll_fn(|cx| balance.poll_ready(cx)).now_or_never();

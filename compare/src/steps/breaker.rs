@@ -1,5 +1,5 @@
-//! A call through a closed breaker that succeeds, with a window of 100 calls judged by failures.
-//! (failsafe has no such window: it counts failures in a row.)
+//! A call through a closed breaker that succeeds: judged by failures in a row, as failsafe does, and by
+//! a window of 100 calls as well, as the others do.
 
 use super::{Clock, Repeat, Step, repeat};
 use assay_rules::{
@@ -13,25 +13,36 @@ use futures_util::{
 use std::{hint::black_box, num::NonZeroU32, sync::Mutex, time::Duration};
 use tower::Service;
 
-const WHAT: &str = "breaker: admit and answer";
+const ROW: &str = "breaker: admit and answer, failures in a row";
+const RATE: &str = "breaker: admit and answer, window of 100 calls";
 
 pub(super) const STEPS: &[Step] = &[
-    Step { what: WHAT, of: "ours", make: ours },
-    Step { what: WHAT, of: "ours, mutex and clock", make: ours_shared },
-    Step { what: WHAT, of: "recloser", make: recloser },
-    Step { what: WHAT, of: "failsafe", make: failsafe },
-    Step { what: WHAT, of: "tower-resilience", make: tower_resilience },
+    Step { what: ROW, of: "ours", make: ours_by_row },
+    Step { what: ROW, of: "ours, mutex and clock", make: || ours_shared(Settings::default()) },
+    Step { what: ROW, of: "failsafe", make: failsafe },
+    Step { what: RATE, of: "ours", make: ours_by_rate },
+    Step { what: RATE, of: "ours, mutex and clock", make: || ours_shared(by_rate()) },
+    Step { what: RATE, of: "recloser", make: recloser },
+    Step { what: RATE, of: "tower-resilience", make: tower_resilience },
 ];
 
 const WINDOW: NonZeroU32 = NonZeroU32::new(100).expect("not 0");
 
-fn breaker() -> Breaker {
+fn by_rate() -> Settings {
     let rates = Rates { failures: Some(Percent::new(50)), ..Rates::over(Window::Calls(WINDOW)) };
-    Breaker::new(Settings { rates: Some(rates), ..Settings::default() }, Dice::seeded(1))
+    Settings { rates: Some(rates), ..Settings::default() }
 }
 
-fn ours() -> Repeat {
-    let (mut breaker, mut now) = (breaker(), Instant::START);
+fn ours_by_row() -> Repeat {
+    ours(Settings::default())
+}
+
+fn ours_by_rate() -> Repeat {
+    ours(by_rate())
+}
+
+fn ours(settings: Settings) -> Repeat {
+    let (mut breaker, mut now) = (Breaker::new(settings, Dice::seeded(1)), Instant::START);
     repeat(move || {
         now += Duration::from_nanos(100);
         let admission = breaker.admit(now).expect("it is closed");
@@ -39,8 +50,9 @@ fn ours() -> Repeat {
     })
 }
 
-fn ours_shared() -> Repeat {
-    let (breaker, clock) = (Mutex::new(breaker()), Clock::start());
+fn ours_shared(settings: Settings) -> Repeat {
+    let breaker = Mutex::new(Breaker::new(settings, Dice::seeded(1)));
+    let clock = Clock::start();
     repeat(move || {
         let admitted = breaker.lock().expect("nobody panicked").admit(clock.now());
         let permit = admitted.expect("it is closed").permit;
