@@ -326,3 +326,44 @@ fn panic_words(error: JoinError) -> String {
     };
     format!("a bug in Assay ended its run: {}", words.unwrap_or_else(|| "no words".to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_exec::{Cage, Shim};
+
+    #[tokio::test]
+    async fn a_panic_of_ours_ends_one_tool_in_words_and_the_others_go_on() {
+        let workplace = Arc::new(Workplace::new(Cage::bare(Shim::own())).unwrap());
+        let cache = tempfile::tempdir().unwrap();
+        let capacity = Capacity { slots: 1, memory_mib: 1 << 20 };
+        let (whole, durations) = (Duration::from_mins(1), Durations::default());
+        let engine = Engine {
+            limits: Limits { capacity, whole, lines: 0, durations },
+            bench: Bench::new(cache.path(), Arc::clone(&workplace)),
+            journal: &Arc::new(Journal::silent()),
+            workplace: &workplace,
+            interrupt: &Interrupt::listen().unwrap(),
+        };
+        let expected = Duration::from_secs(1);
+        let works = (0..3).map(|id| Work { id, expected, width: 1, memory_mib: 1 }).collect();
+        let start = |id: usize, _: CancellationToken| async move {
+            assert_ne!(id, 1, "on purpose");
+            id
+        };
+        let mut ends = Vec::new();
+        let settle = |id: usize, result: Result<usize, Lost>| {
+            let words = match result {
+                Ok(_) => None,
+                Err(Lost::Panicked(why)) => Some(why),
+                Err(Lost::NotStarted) => Some("not started".to_owned()),
+            };
+            ends.push((id, words));
+        };
+        assert_eq!(engine.row(works, None, start, settle).await, None);
+        ends.sort();
+        let words: Vec<_> = ends.iter().map(|(_, words)| words.as_deref().unwrap_or("")).collect();
+        assert_eq!((words[0], words[2], words.len()), ("", "", 3));
+        assert!(words[1].starts_with("a bug in Assay") && words[1].contains("on purpose"));
+    }
+}
