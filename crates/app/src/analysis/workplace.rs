@@ -12,6 +12,8 @@ use std::{
     io,
     path::Path,
     sync::Arc,
+    thread,
+    time::Duration,
 };
 
 /// A temporary folder, removed when it is dropped.
@@ -29,6 +31,10 @@ pub(crate) struct Workplace {
 const PREFIX: &str = "assay-";
 const LOCK: &str = "lock";
 
+/// A killed tool is gone within hundredths of a second; a second is for a machine that is busy.
+const REMOVE_TRIES: u32 = 100;
+const REMOVE_PAUSE: Duration = Duration::from_millis(10);
+
 /// Removes what killed analyses left behind: a whole copy of an app each. A folder whose lock can
 /// be taken has no process any more.
 fn sweep(temporary: &Path) {
@@ -42,6 +48,20 @@ fn sweep(temporary: &Path) {
         if lock.try_lock().is_ok() {
             // What belongs to somebody else stays; the system says no.
             fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+}
+
+impl Drop for Workplace {
+    /// Removes everything. What was stopped in the same moment may still write for a little while.
+    fn drop(&mut self) {
+        for _ in 0..REMOVE_TRIES {
+            match fs::remove_dir_all(&self.root) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    thread::sleep(REMOVE_PAUSE)
+                }
+                _ => return,
+            }
         }
     }
 }

@@ -285,16 +285,22 @@ fn told(ready: &Ready, shown: &Shown, now_ms: u64) -> ToolRun {
 fn print_checked(all: &[Checked], as_json: bool, cage: &Cage) -> Result<(), Failure> {
     if as_json {
         let tools: Vec<_> = all.iter().map(Checked::json).collect();
-        return session::print_json(&json!({ "isolation": cage.describe(), "tools": tools }));
+        return session::print_json(&json!({
+            "isolation": cage.describe(), "missing": missing(cage), "tools": tools,
+        }));
     }
     let rows: Vec<Vec<String>> = all.iter().map(Checked::row).collect();
     let headers = ["tool", "version", "state", "took", "why"];
     session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
     let held = cage.describe().into_iter().map(|line| format!("  {line}\n"));
-    let missing = cage.missing();
-    let missing = missing.iter().map(|(layer, why)| format!("  not in force: {layer}: {why}\n"));
+    let missing = missing(cage).into_iter().map(|line| format!("  not in force: {line}\n"));
     let lines: String = held.chain(missing).collect();
     session::print(&format!("\nin force on this machine:\n{lines}"))
+}
+
+/// The layers that are not in force, each with the reason.
+fn missing(cage: &Cage) -> Vec<String> {
+    cage.missing().iter().map(|(layer, why)| format!("{layer}: {why}")).collect()
 }
 
 // === impl Checked ===

@@ -2,6 +2,7 @@
 
 use crate::{fake::Fake, world::World};
 use serde_json::json;
+use std::process::{Command, Stdio};
 
 /// Runs one tool with these words and compares the exit code; the report has to say the same.
 #[track_caller]
@@ -172,4 +173,41 @@ fn an_aliased_kind_and_tool_say_what_they_stand_for() {
         ran.exits(0);
         assert_eq!(ran.findings().len(), 1, "{kind}");
     }
+}
+
+/// Runs a command where no namespace can be made: in one of our own, without the right to.
+fn where_nothing_is_allowed(command: &mut Command) -> Command {
+    let mut poor = Command::new("unshare");
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces; \
+                  exec setpriv --bounding-set=-sys_admin --inh-caps=-all \"$@\"";
+    poor.args(["-Ur", "bash", "-c", script, "poor"]).arg(command.get_program());
+    poor.args(command.get_args()).env_clear();
+    poor.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    poor.current_dir(command.get_current_dir().unwrap()).stdin(Stdio::null());
+    poor
+}
+
+#[test]
+fn a_machine_without_namespaces_says_so_and_strict_refuses_it() {
+    let can = Command::new("unshare").args(["-Ur", "true"]).status();
+    if !can.is_ok_and(|status| status.success()) {
+        assert!(std::env::var_os("ASSAY_TEST_REQUIRE_ALL").is_none(), "no user namespace here");
+        eprintln!("skipped: no user namespace can be made here");
+        return;
+    }
+    let world = World::with(Fake::finding("high"));
+    let strict =
+        world.run(&mut where_nothing_is_allowed(&mut world.analysis(&["--sandbox", "strict"])));
+    strict.exits(2);
+    assert!(
+        strict.stderr().contains("does not allow the whole sandbox: files ("),
+        "{}",
+        strict.stderr()
+    );
+    assert_eq!(strict.results, None);
+    let auto = world.run(&mut where_nothing_is_allowed(&mut world.analysis(&[])));
+    auto.exits(0);
+    assert_eq!(auto.findings(), ["a.py:3 bad-three"], "what is left still works");
+    let held = auto.report()["environment"]["isolation"].to_string();
+    assert!(held.contains("processes: a subreaper") && !held.contains("files: "), "{held}");
 }

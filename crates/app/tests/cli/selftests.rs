@@ -182,8 +182,13 @@ fn a_check_tells_every_end_then_a_table_and_what_is_in_force() {
     let ran = tested.world.says(&["tools", "check", "--json", "fake", "mute", "plain", "gone"]);
     ran.exits(3);
     let said: Value = serde_json::from_str(&ran.stdout()).unwrap();
-    let shown: Vec<&str> = layers.lines().map(str::trim).collect();
+    let absent = "not in force: ";
+    let (missing, shown): (Vec<&str>, Vec<&str>) =
+        layers.lines().map(str::trim).partition(|line| line.starts_with(absent));
     assert_eq!(said["isolation"], json!(shown));
+    let missing: Vec<&str> = missing.iter().filter_map(|line| line.strip_prefix(absent)).collect();
+    assert_eq!(said["missing"], json!(missing));
+    assert!(missing.contains(&"files: the sandbox is off"), "{missing:?}");
     for (tool, state) in states {
         let tools = said["tools"].as_array().unwrap();
         let found = tools.iter().find(|found| found["tool"] == tool).unwrap();

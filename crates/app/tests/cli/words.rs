@@ -68,7 +68,6 @@ fn errors_say_what_why_and_what_to_do() {
         ("bad_format", &["analyze", ".", "--format", "pdf"]),
         ("two_formats", &["analyze", ".", "--format", "json", "--format", "csv"]),
         ("bad_set", &["analyze", ".", "--set", "fail-onn=high"]),
-        ("strict_sandbox", &["analyze", ".", "--sandbox", "strict"]),
         ("missing_config", &["config", "check", "--config", "none.toml"]),
         ("missing_result", &["results", "show", "2020"]),
     ] {

@@ -199,7 +199,7 @@ fn rights(parts: &Parts) -> String {
     let user = if parts.has_users {
         "each tool is an ordinary user of its own"
     } else if rustix::process::geteuid().is_root() {
-        "tools are root without capabilities"
+        "tools are root"
     } else {
         "tools are you"
     };

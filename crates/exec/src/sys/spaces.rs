@@ -46,10 +46,10 @@ pub(crate) fn fork_into(spaces: Spaces) -> io::Result<Forked> {
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
     match i32::try_from(pid) {
         Ok(0) => Ok(Forked::Child),
-        Ok(pid) => match Pid::from_raw(pid).filter(|_| pid > 0) {
-            Some(pid) => Ok(Forked::Parent(pid)),
-            None => Err(io::Error::last_os_error()),
-        },
+        Ok(..0) => Err(io::Error::last_os_error()),
+        Ok(pid) => {
+            Ok(Forked::Parent(Pid::from_raw(pid).expect("the arms above leave what is positive")))
+        }
         Err(_) => Err(io::Error::other("the number of a new process does not fit")),
     }
 }
