@@ -12,6 +12,7 @@ use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
     sync::Arc,
+    time::Duration,
 };
 use tokio::runtime::Runtime;
 
@@ -134,6 +135,9 @@ pub(crate) fn provisioner(offline: bool) -> Result<Arc<Provisioner>, Failure> {
     Ok(Arc::new(provisioner))
 }
 
+/// How long that which is dropped may take.
+const DROPS: Duration = Duration::from_secs(2);
+
 /// Runs a future to its end. A second Ctrl-C (or SIGTERM) drops it: then every tool is killed
 /// at once and nothing more is written.
 pub(crate) fn block_on<T, F: Future<Output = Result<T, Failure>>>(
@@ -151,7 +155,8 @@ pub(crate) fn block_on<T, F: Future<Output = Result<T, Failure>>>(
             result = work(interrupt) => result,
         }
     });
-    // A thread that reads a report may be in the middle of it; nobody waits for that.
-    runtime.shutdown_background();
+    // What was dropped removes its folders on threads of the runtime. One that reads a report may be
+    // in the middle of it; nobody waits for that.
+    runtime.shutdown_timeout(DROPS);
     result
 }

@@ -19,6 +19,9 @@ use testkit::{TempDir, children_of, lives, marked_beginning, wait_until};
 /// Programs of Python with helpers, programs of Node with threads, and native ones.
 const TOOLS: &str = "semgrep,eslint,pylint,mypy,bandit,ruff,oxlint";
 
+/// With fewer of them ended, an analysis that is stopped cannot come to its end.
+const MOST_OF_THEM: usize = 4;
+
 /// Enough for every way at some moments; more by hand.
 const STOPS: u32 = 24;
 
@@ -115,6 +118,12 @@ impl World {
         fs::read_dir(self.at("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 
+    /// How many tools have ended by now.
+    fn tools_ended(&self, number: u32) -> usize {
+        let events = fs::read_to_string(self.results(number).join("events.ndjson"));
+        events.unwrap_or_default().matches("\"tool_ended\"").count()
+    }
+
     /// The report, where one was written.
     fn report(&self, number: u32) -> Option<Value> {
         let text = fs::read(self.results(number).join("report.json")).ok()?;
@@ -134,12 +143,14 @@ impl World {
             Way::Deadline => None,
         };
         let (mut guards, mut running, mut sent) = (Vec::new(), 0, None);
+        let mut had_ended = MOST_OF_THEM;
         if let Some(signal) = signal {
             // Its moment has come, or it has ended before.
             wait_until(moment, || !lives(child.id()));
             guards = children_of(child.id());
             guards.extend(guards.clone().into_iter().flat_map(children_of));
             running = tools_of(&child).len();
+            had_ended = self.tools_ended(number);
             sent = Some(now());
             kill_process(Pid::from_child(&child), signal).ok();
         }
@@ -153,7 +164,10 @@ impl World {
             assert!(is_gone(), "{context}: {:?} are left", tools_of(&child));
         }
         let was_before_the_end = match (status.code(), status.signal()) {
-            (Some(0), _) => false,
+            (Some(0), _) => {
+                assert!(had_ended >= MOST_OF_THEM, "{context}: it was not heard");
+                false
+            }
             (Some(code), _) => {
                 self.says_that_it_was_stopped(number, way, code, &context);
                 true

@@ -19,15 +19,16 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
     let outputs = Outputs::of(&analyze.format)?;
     let setup = Setup::of(analyze, global)?;
     let provisioner = session::provisioner(setup.config.offline)?;
-    let cage = session::block_on(async |_| cage::of(setup.config.sandbox).await)?;
-    let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
-    let audience = Audience { progress: session.progress(), tell: Box::new(|_| {}) };
-    let task = Task::begin(setup, &super::results_root()?, audience)?;
-    if let Some(why) = &task.place().fell_back {
-        let dir = task.place().dir.display();
-        session.note(&format!("results go to `{dir}`, since they cannot go to {why}"));
-    }
+    // All that takes time is under one listener: a signal between two would be lost.
     let done = session::block_on(async |interrupt| {
+        let cage = cage::of(setup.config.sandbox).await?;
+        let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
+        let audience = Audience { progress: session.progress(), tell: Box::new(|_| {}) };
+        let task = Task::begin(setup, &super::results_root()?, audience)?;
+        if let Some(why) = &task.place().fell_back {
+            let dir = task.place().dir.display();
+            session.note(&format!("results go to `{dir}`, since they cannot go to {why}"));
+        }
         let turn = toolbox.turn().await;
         task.run(&toolbox, turn, &interrupt).await
     })?;

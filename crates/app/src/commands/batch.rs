@@ -29,28 +29,29 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         Ok(targets)
     })?;
     let provisioner = session::provisioner(setup.config.offline)?;
-    let cage = session::block_on(async |_| cage::of(setup.config.sandbox).await)?;
-    let (root, started) = (super::results_root()?, jiff::Timestamp::now());
-    let id = make_task_id(started)?;
-    let folder = root.create_batch(&id, words.output.as_deref())?;
     let board = Arc::new(Board::new(session.batch_progress(targets.len())));
-    notes.extend(
-        folder.place().fell_back.as_ref().map(|why| {
-            format!("the tables go to `{}`, since: {why}", folder.place().dir.display())
-        }),
-    );
-    for note in notes.iter().chain(&setup.warnings) {
-        board.warn(note);
-    }
-    let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
-    let batch = Batch { setup, targets, toolbox, root, board };
+    let telling = Arc::clone(&board);
+    // All that takes time is under one listener: a signal between two would be lost.
     let ended = session::block_on(async |interrupt| {
+        let cage = cage::of(setup.config.sandbox).await?;
+        let (root, started) = (super::results_root()?, jiff::Timestamp::now());
+        let id = make_task_id(started)?;
+        let folder = root.create_batch(&id, words.output.as_deref())?;
+        notes.extend(folder.place().fell_back.as_ref().map(|why| {
+            format!("the tables go to `{}`, since: {why}", folder.place().dir.display())
+        }));
+        for note in notes.iter().chain(&setup.warnings) {
+            telling.warn(note);
+        }
+        let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
+        let batch = Batch { setup, targets, toolbox, root, board: telling };
         let landings = batch.run(&interrupt).await;
-        Ok((landings, interrupt.reason()))
+        let told = Told { id, started, stopped: interrupt.reason() };
+        Ok((batch, folder, told, landings))
     });
-    batch.board.finish();
-    let (landings, stopped) = ended?;
-    let report = batch::report(&batch, Told { id, started, stopped }, landings);
+    board.finish();
+    let (batch, folder, told, landings) = ended?;
+    let report = batch::report(&batch, told, landings);
     let written = batch::deliver(&report, &folder, &outputs)?;
     show(&report, &written, &outputs, session)?;
     Ok(Exit::of_code(report.verdict.exit_code))

@@ -11,6 +11,7 @@ use crate::{
     session::{self, Session},
     setup::{Chosen, catalogue, loader},
 };
+use assay_config::Sandbox;
 use assay_exec::Cage;
 use assay_model::{Digest, EventKind, Profile, ToolRun, ToolStatus, Usage};
 use assay_rules::{Capacity, Durations};
@@ -53,8 +54,7 @@ pub(crate) fn run(command: Command, global: &Global, session: &Session) -> Outco
                 *chosen = Chosen::configured(Arc::clone(&chosen.tool), &config)?;
                 chosen.required = required;
             }
-            let cage = session::block_on(async |_| cage::of(config.sandbox).await)?;
-            check(chosen, offline || config.offline, json, (session, &cage))
+            check(chosen, offline || config.offline, json, (session, config.sandbox))
         }
         Command::Prune => prune(&catalogue),
     }
@@ -214,21 +214,22 @@ fn check(
     chosen: Vec<Chosen>,
     offline: bool,
     as_json: bool,
-    (session, cage): (&Session, &Cage),
+    (session, sandbox): (&Session, Sandbox),
 ) -> Outcome {
     let journal = journal(session);
     let shown = session::block_on(async |interrupt| {
-        show_all(chosen, offline, (&journal, cage), &interrupt).await
+        let cage = cage::of(sandbox).await?;
+        Ok((show_all(chosen, offline, (&journal, &cage), &interrupt).await?, cage))
     });
     journal.finish();
-    let (showings, not_run) = shown?;
+    let ((showings, not_run), cage) = shown?;
     let is_failed = |shown: &Shown| matches!(shown.showing, Showing::Failed { .. });
     let failed = showings.iter().any(|(_, shown)| is_failed(shown));
     let missing = not_run.iter().any(ToolRun::leaves_a_gap);
     let shown = showings.iter().map(|(ready, shown)| Checked::of(ready, shown));
     let mut all: Vec<Checked> = shown.chain(not_run.iter().map(Checked::missing)).collect();
     all.sort_by(|a, b| a.tool.cmp(&b.tool));
-    print_checked(&all, as_json, cage)?;
+    print_checked(&all, as_json, &cage)?;
     Ok(if failed || missing { Exit::Incomplete } else { Exit::Done })
 }
 

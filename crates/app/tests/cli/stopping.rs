@@ -8,7 +8,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
     fs,
+    os::unix::process::ExitStatusExt as _,
     process::{Child, Stdio},
+    time::Duration,
 };
 use testkit::{lives, marked, wait_until};
 
@@ -241,5 +243,24 @@ fn processes_that_a_tool_leaves_behind_do_not_outlive_an_analysis_that_is_stoppe
         }
         assert_eq!(marked(&mark), [0; 0], "{sandbox}");
         all_gone(&[], &world);
+    }
+}
+
+#[test]
+fn a_signal_at_any_moment_of_the_beginning_is_heard() {
+    for moment in (0..600).step_by(12).map(Duration::from_millis) {
+        let (world, mark) = with_survivors("auto", &["hang"]);
+        let mut child = start(&world, &[]);
+        wait_until(moment, || false);
+        send(&child, Signal::TERM);
+        // One that has not heard it waits for a tool that never ends.
+        let has_ended = wait_until(LONG, || child.try_wait().unwrap().is_some());
+        child.kill().ok();
+        let status = child.wait().unwrap();
+        assert!(has_ended, "after {moment:?} it was not heard");
+        // Before it listens it ends as any program does.
+        let is_term = status.code() == Some(143) || status.signal() == Some(Signal::TERM.as_raw());
+        assert!(is_term, "{moment:?}: {status}");
+        assert_eq!(marked(&mark), [0; 0], "{moment:?}");
     }
 }
