@@ -9,7 +9,7 @@ use assay_model::ToolEnd;
 use common::{Bench, LONG, SURVIVORS, cages, kill};
 use std::{sync::Arc, time::Duration};
 use testkit::{children_of, is_zombie, wait_until};
-use tokio::time::Instant;
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Every way to end that leaves this process alive.
@@ -49,16 +49,21 @@ fn families() -> Vec<Vec<&'static str>> {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_one_survives_any_way_to_end() {
     for cage in cages().await {
-        for family in families() {
-            for way in WAYS {
-                check(&cage, &family, way).await;
+        for way in WAYS {
+            let mut all = JoinSet::new();
+            for family in families() {
+                all.spawn(check(cage.clone(), family, way));
             }
+            while let Some(one) = all.join_next().await {
+                one.unwrap();
+            }
+            no_zombie_is_left(way).await;
         }
     }
 }
 
-async fn check(cage: &Cage, family: &[&str], way: Way) {
-    let bench = Arc::new(Bench::new(cage));
+async fn check(cage: Cage, family: Vec<&str>, way: Way) {
+    let bench = Arc::new(Bench::new(&cage));
     let last = if matches!(way, Way::Exit) { "exit=0" } else { "hang" };
     let mut job = bench.job(&format!("{} {last}", family.join(" ")));
     let cancel = CancellationToken::new();
@@ -113,16 +118,15 @@ async fn check(cage: &Cage, family: &[&str], way: Way) {
         }
     }
     assert_eq!(bench.living(), [0; 0], "{context}");
-    no_zombie_is_left(&context).await;
 }
 
-async fn no_zombie_is_left(context: &str) {
+async fn no_zombie_is_left(way: Way) {
     let zombies = || {
         let own = children_of(std::process::id()).into_iter();
         own.filter(|pid| is_zombie(*pid)).collect::<Vec<_>>()
     };
     let none = tokio::task::spawn_blocking(move || wait_until(LONG, || zombies().is_empty()));
-    assert!(none.await.unwrap(), "{context}: {:?}", zombies());
+    assert!(none.await.unwrap(), "{way:?}: {:?}", zombies());
 }
 
 #[test]
