@@ -229,9 +229,10 @@ async fn what_was_used_is_counted_over_all_processes() {
         let bench = Bench::new(&cage);
         let tool = common::fake();
         let tool = tool.display();
+        // Both are there at once, whole, for several looks.
+        let both = format!("{tool} grow-mib=80 pid-file=noted until-noted=2 sleep-ms=500");
         let script = format!(
-            "{tool} burn-ms=200; {tool} grow-mib=80 sleep-ms=400 & {tool} grow-mib=80 sleep-ms=400 & \
-             wait; head -c 5000000 /dev/zero > file; cat file > copy"
+            "{tool} burn-ms=200; {both} & {both} & wait; head -c 5000000 /dev/zero > file; cat file > copy"
         );
         let ended = run(&cage, bench.script(&script), CancellationToken::new()).await;
         let usage = ended.usage;

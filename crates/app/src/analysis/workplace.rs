@@ -58,7 +58,7 @@ impl Drop for Workplace {
         for _ in 0..REMOVE_TRIES {
             match fs::remove_dir_all(&self.root) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    thread::sleep(REMOVE_PAUSE)
+                    thread::sleep(REMOVE_PAUSE);
                 }
                 _ => return,
             }
