@@ -82,7 +82,8 @@ async fn a_thousand_cancels_at_random_moments_leave_nothing() {
     took.sort();
     let at = |part: usize| took[(took.len() - 1) * part / 100];
     eprintln!("cancel to empty tree: p50 {:?}, p99 {:?}, max {:?}", at(50), at(99), at(100));
-    assert_eq!(own_groups(Path::new("/sys/fs/cgroup")), [PathBuf::new(); 0], "groups are left");
+    let left = own_groups(Path::new("/sys/fs/cgroup"));
+    assert!(left.is_empty(), "groups are left: {left:?}");
 }
 
 /// Control groups of this process, at any depth.
