@@ -17,8 +17,9 @@ use std::{
     time::Duration,
 };
 
-/// How our groups are called; behind it stands the process that made them.
-const PREFIX: &str = "assay-";
+/// How our groups are called; behind it stand the process that made them, and the namespace that
+/// its number is from: containers may share groups, and see only their own processes.
+const PREFIX: &str = "assay.";
 
 /// The kernel lets go of a group a moment after its last process is gone.
 const REMOVE_TRIES: u32 = 50;
@@ -52,7 +53,7 @@ impl Place {
     pub(crate) fn group(&self) -> Group {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("{PREFIX}{}-{number}", std::process::id());
+        let name = format!("{}{}.{number}", prefix(), std::process::id());
         Group { dir: self.dir.join(name).into(), sort: self.sort }
     }
 
@@ -74,7 +75,7 @@ impl Place {
         let mut enabled: Vec<&str> =
             wanted.iter().copied().filter(|name| enable(name).is_ok()).collect();
         if enabled.is_empty() && read("cgroup.procs").trim() == own {
-            let inner = self.dir.join(format!("{PREFIX}{own}-main"));
+            let inner = self.dir.join(format!("{}{own}.main", prefix()));
             let moved = fs::create_dir(&inner)
                 .and_then(|()| fs::write(inner.join("cgroup.procs"), own.as_bytes()));
             if moved.is_ok() {
@@ -138,11 +139,23 @@ fn mount_of(mounts: &str, controller: &str) -> Option<PathBuf> {
     })
 }
 
-/// Removes groups whose maker is dead. One that still holds a process stays.
+/// What the groups of our PID namespace begin with.
+fn prefix() -> String {
+    let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let number: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    format!("{PREFIX}{number}.")
+}
+
+/// Removes groups whose maker is dead. One that still holds a process stays, and so does one whose
+/// maker cannot be looked for from here: its run may be just about to enter it.
 fn sweep(dir: &Path) {
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    let prefix = prefix();
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let maker = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split_once('-'));
+        let maker = name.to_str().and_then(|name| name.strip_prefix(&prefix)?.split_once('.'));
         let Some((maker, _)) = maker else { continue };
         if !Path::new("/proc").join(maker).exists() {
             fs::remove_dir(entry.path()).ok();
@@ -290,13 +303,15 @@ mod tests {
     #[test]
     fn groups_of_the_dead_are_swept_and_those_of_the_living_are_not() {
         let dir = testkit::tempdir().unwrap();
-        let (dead, own) =
-            (format!("{PREFIX}{}-3", i32::MAX), format!("{PREFIX}{}-3", std::process::id()));
-        for name in [&dead, &own, "somebody-else"] {
+        let prefix = prefix();
+        let dead = format!("{prefix}{}.3", i32::MAX);
+        let own = format!("{prefix}{}.3", std::process::id());
+        let of_a_container = format!("{PREFIX}1.{}.3", i32::MAX);
+        for name in [&dead, &own, &of_a_container, "somebody-else"] {
             fs::create_dir(dir.path().join(name)).unwrap();
         }
         sweep(dir.path());
         let left = |name: &str| dir.path().join(name).exists();
-        assert!(!left(&dead) && left(&own) && left("somebody-else"));
+        assert!(!left(&dead) && left(&own) && left(&of_a_container) && left("somebody-else"));
     }
 }

@@ -88,12 +88,14 @@ async fn a_thousand_cancels_at_random_moments_leave_nothing() {
 
 /// Control groups of this process, at any depth.
 fn own_groups(dir: &Path) -> Vec<PathBuf> {
-    let name = format!("assay-{}-", std::process::id());
+    let own = format!(".{}.", std::process::id());
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     dirs.flat_map(|entry| {
         let mut found = own_groups(&entry.path());
-        found.extend(entry.file_name().to_string_lossy().starts_with(&name).then(|| entry.path()));
+        let name = entry.file_name().into_string().unwrap_or_default();
+        let is_own = name.starts_with("assay.") && name.contains(&own);
+        found.extend(is_own.then(|| entry.path()));
         found
     })
     .collect()
