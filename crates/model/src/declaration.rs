@@ -281,6 +281,9 @@ pub struct OutputDeclaration {
     #[serde(default = "default_stream")]
     pub from: String,
     pub format: Format,
+    /// `tool.driver.name` of its SARIF; another tool's report is refused. Absent: any is taken.
+    #[serde(default)]
+    pub driver: Option<String>,
     /// Nothing at all on that stream is a report too: nothing found.
     #[serde(default)]
     pub empty_is_clean: bool,

@@ -19,7 +19,8 @@ use std::collections::BTreeMap;
 pub struct Mapping {
     /// Where the items are: `results.*`, `*.messages.*`; `*` passes every element of an array and
     /// every value of an object, `name?` stays where it is if there is a `name`. A list at the
-    /// end is its elements: `results` says the same as `results.*`. Empty: the document itself. Names before the first `*` have to be there; `null` is an empty list.
+    /// end is its elements: `results` says the same as `results.*`. Empty: the document itself. Names before the first `*` have to be there, and after it where it comes first; `null` is an
+    /// empty list.
     /// What is no object is passed over unless the mapping asks for `$value` or for numbers.
     #[serde(default)]
     pub items: String,

@@ -3,6 +3,10 @@
 //! Keeps: this is the only way to a [`Tool`]. Every fault names its key and how to mend it, and all
 //! are told together, since whoever writes a row should not have to run ten times.
 
+mod problem; // one fault, and all of them in words
+
+pub use problem::{CatalogueError, Problem};
+
 use crate::{
     calls::{OutputName, PLACEHOLDERS},
     mapping::CompiledMapping,
@@ -17,24 +21,6 @@ use assay_model::{
 };
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use regex::{Regex, RegexSet};
-use std::fmt;
-
-/// One fault of a declaration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where it is: `output.map.rule`.
-    pub key: String,
-    pub what: String,
-    pub mend: String,
-}
-
-/// Everything that is wrong with declarations of tools.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", shown(problems))]
-pub struct CatalogueError {
-    /// The file (or table) and the fault, in order.
-    pub problems: Vec<(String, Problem)>,
-}
 
 /// Collects faults while the parts of a tool are made.
 struct Check<'a> {
@@ -53,6 +39,7 @@ pub(crate) fn check(
     check.words();
     check.run();
     check.canary();
+    check.driver();
     let inputs = check.globs("inputs.files", &says.inputs.files, true);
     let output = check.output_name();
     let patterns: Vec<&String> = says.rules.iter().flat_map(|note| &note.rules).collect();
@@ -234,6 +221,20 @@ impl Check<'_> {
         }
     }
 
+    /// SARIF says who wrote it, and only SARIF does.
+    fn driver(&mut self) {
+        let is_sarif = self.says.output.format == Format::Sarif;
+        match self.says.output.driver {
+            None if is_sarif && self.origin == Origin::Shipped => self.fault(
+                "output.driver",
+                "a row of ours says whose reports it reads",
+                "write the name at `tool.driver.name` of its reports",
+            ),
+            Some(_) if !is_sarif => self.fault("output.driver", "only SARIF has one", "remove it"),
+            None | Some(_) => {}
+        }
+    }
+
     fn output_name(&mut self) -> OutputName {
         match self.says.output.from.as_str() {
             "stdout" => OutputName::Stdout,
@@ -383,17 +384,4 @@ impl Check<'_> {
             Locks::None
         })
     }
-}
-
-// === impl Problem ===
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`: {}; {}", self.key, self.what, self.mend)
-    }
-}
-
-fn shown(problems: &[(String, Problem)]) -> String {
-    let lines = problems.iter().map(|(file, problem)| format!("{file}: {problem}"));
-    lines.collect::<Vec<_>>().join("\n")
 }

@@ -14,6 +14,7 @@ mod cwe; // numbers of the Common Weakness Enumeration in what tools write
 mod cyclonedx; // a bill of materials
 mod lines; // JSON lines, CSV, text
 mod mapped; // one JSON document, by a mapping
+mod mapped_item; // one item of its list, to a draft
 mod region; // numbers that may be anything, to places that can exist
 mod sarif; // SARIF 2.1.0, streamed
 mod sarif_parts; // the shapes of SARIF that are looked at
@@ -90,6 +91,8 @@ pub enum OutputError {
     TooLarge { limit_bytes: usize },
     #[error("its report is not this tool's: {missing} is missing")]
     NotIts { missing: String },
+    #[error("its report is of `{found}`, not of `{expected}`")]
+    OtherTool { found: String, expected: String },
     #[error("its report is of version `{found}`, not `{expected}`")]
     Version { found: String, expected: &'static str },
     #[error("line {number} of its report is not understood: `{line}`")]
@@ -185,6 +188,7 @@ impl OutputError {
             | Self::TooDeep { .. }
             | Self::TooLarge { .. }
             | Self::NotIts { .. }
+            | Self::OtherTool { .. }
             | Self::Version { .. }
             | Self::Line { .. }
             | Self::Io { .. } => false,

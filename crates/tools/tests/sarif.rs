@@ -5,7 +5,7 @@
 mod common;
 
 use assay_model::{ColumnUnit, Kind, Severity, SuppressionKind};
-use common::{read, refused, sarif, sound};
+use common::{own, read, refused, sarif, sound};
 use proptest::prelude::*;
 
 /// A document with one run of one rule, whose results and further members are given.
@@ -153,6 +153,16 @@ fn hostile_places_and_texts_are_cleaned() {
     assert!(reading.notes[0].contains("outside the app"), "{:?}", reading.notes);
     assert_eq!((seen[1].rule.as_str(), seen[1].message.chars().count()), ("unnamed", 4_001));
     assert_eq!(seen[2].location.as_ref().unwrap().region, None);
+}
+
+#[test]
+fn a_report_of_another_tool_is_not_this_ones_zero() {
+    let tool = own("output = { format = \"sarif\", driver = \"own\" }");
+    sound(&tool, &document("", ""));
+    let other = document("", "").replace("\"name\":\"own\"", "\"name\":\"other\"");
+    let why = refused(&tool, other.as_bytes());
+    assert!(why.contains("is of `other`, not of `own`"), "{why}");
+    sound(&sarif(), &other);
 }
 
 #[test]

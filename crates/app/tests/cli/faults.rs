@@ -9,7 +9,7 @@ mod spoil; // reports that are broken in one way
 use crate::world::{Ran, World, tool};
 use rows::{Row, Stream, inputs, rows};
 use serde_json::{Value, json};
-use spoil::{cut, deep, escapes, foreign, no_numbers, outside, unsuccessful};
+use spoil::{cut, deep, empty_sarif, escapes, foreign, no_numbers, outside, unsuccessful};
 use std::{collections::BTreeMap, fs, path::Path};
 
 /// What a fault makes of a row: the steps of its program, and the files that these write.
@@ -100,8 +100,13 @@ const FAULTS: &[Fault] = &[
     ),
     Fault::new("JSON of another tool", |row| ended(row, foreign(row)), |_| INVALID),
     Fault::new(
+        "empty SARIF of another tool",
+        |row| clean(row, empty_sarif("another")),
+        |_| INVALID,
+    ),
+    Fault::new(
         "SARIF that says it failed",
-        |row| ended(row, unsuccessful()),
+        |row| ended(row, unsuccessful(row)),
         |row| {
             if row.format() == "sarif" { FAILED } else { INVALID }
         },
@@ -154,6 +159,11 @@ fn written(row: &Row, report: String, end: &str) -> Spoilt {
 /// Writes a report and ends as if all were well.
 fn ended(row: &Row, report: String) -> Spoilt {
     written(row, report, &format!("exit={}", row.findings.code))
+}
+
+/// Writes a report and ends as if nothing were found.
+fn clean(row: &Row, report: String) -> Spoilt {
+    written(row, report, &format!("exit={}", row.clean.code))
 }
 
 /// As the tool behaves when it finds something.

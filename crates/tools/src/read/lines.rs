@@ -3,7 +3,8 @@
 use super::{
     OutputError,
     collector::{Collector, cleaned},
-    mapped::{mapping, take_item},
+    mapped::mapping,
+    mapped_item::take_item,
 };
 use crate::{
     lookup::{Scope, at},

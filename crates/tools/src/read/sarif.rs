@@ -139,8 +139,16 @@ impl Run {
         collector: &mut Collector<'_>,
     ) -> Result<(), OutputError> {
         let driver = tool.driver.as_ref().ok_or_else(|| missing("`tool.driver`"))?;
-        if driver.name.as_deref().is_none_or(str::is_empty) {
+        let name = driver.name.as_deref().unwrap_or_default();
+        if name.is_empty() {
             return Err(missing("the name of `tool.driver`"));
+        }
+        // A sound report of another tool, without results, would otherwise be a zero of this one.
+        if let Some(expected) = &collector.tool.says.output.driver
+            && name != expected
+        {
+            let found = super::collector::cleaned(name, 80);
+            return Err(OutputError::OtherTool { found, expected: expected.clone() });
         }
         let version = driver.semantic_version.as_ref().or(driver.version.as_ref());
         if let Some(version) = version {

@@ -67,7 +67,7 @@ impl Row {
         let mut says = serde_json::to_value(tool.declaration()).unwrap();
         without_nulls(&mut says);
         let (findings, clean) = match id.as_str() {
-            "gitleaks" => (sarif("Gitleaks", true), sarif("Gitleaks", false)),
+            "gitleaks" => (sarif("gitleaks", true), sarif("gitleaks", false)),
             "safety-db" => (safety_db("flask==0.12.2\n"), safety_db("flask==2.0.1\n")),
             _ => (Written::captured(&id, "findings"), Written::captured(&id, "clean")),
         };

@@ -25,9 +25,15 @@ pub(crate) fn foreign(row: &Row) -> String {
     }
 }
 
-pub(crate) fn unsuccessful() -> String {
+/// A whole report without results, by the tool of this name.
+pub(crate) fn empty_sarif(driver: &str) -> String {
+    let tool = json!({ "driver": { "name": driver } });
+    json!({ "version": "2.1.0", "runs": [{ "tool": tool, "results": [] }] }).to_string() + "\n"
+}
+
+pub(crate) fn unsuccessful(row: &Row) -> String {
     json!({ "version": "2.1.0", "runs": [{
-        "tool": { "driver": { "name": "it" } }, "results": [],
+        "tool": { "driver": { "name": row.says["output"]["driver"] } }, "results": [],
         "invocations": [{ "executionSuccessful": false, "toolExecutionNotifications": [
             { "level": "error", "message": { "text": "no rules could be loaded" } } ] }],
     }]})
