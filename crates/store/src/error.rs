@@ -1,6 +1,6 @@
 //! What can go wrong with what is remembered, and the one step that mends it.
 
-use crate::TaskState;
+use crate::{TaskState, book::BOOK_VERSION};
 use assay_model::TaskId;
 use std::{
     io,
@@ -44,6 +44,28 @@ pub enum StoreError {
     Ambiguous { asked: String, matches: Vec<String> },
     #[error("the last event is written already, and nothing follows it")]
     AfterEnd,
+    #[error("there is no book at `{path}`", path = .path.display())]
+    NoBook { path: PathBuf },
+    #[error("`{path}` is a database of something else", path = .path.display())]
+    NotABook { path: PathBuf },
+    #[error("another process writes the book in `{path}`", path = .path.display())]
+    BookInUse { path: PathBuf },
+    #[error("the book in `{path}` is closed", path = .path.display())]
+    BookClosed { path: PathBuf },
+    #[error("`{path}` has version {found}, and this Assay writes {BOOK_VERSION}", path = .path.display())]
+    BookVersion { path: PathBuf, found: u32 },
+    #[error("no space is left for the book `{path}`", path = .path.display())]
+    BookFull { path: PathBuf },
+    #[error("the book `{path}` is damaged: {why}", path = .path.display())]
+    BookBroken { path: PathBuf, why: String },
+    #[error("the book `{path}` could not be used", path = .path.display())]
+    Book { path: PathBuf, source: rusqlite::Error },
+    #[error("the book knows no task `{task}`")]
+    TaskUnknown { task: TaskId },
+    #[error("task `{task}` is in the book already")]
+    TaskTaken { task: TaskId },
+    #[error("task `{task}` has ended, and nothing follows")]
+    TaskEnded { task: TaskId },
 }
 
 fn of_state(state: TaskState) -> String {
@@ -75,6 +97,7 @@ impl StoreError {
     pub fn in_full(&self) -> String {
         match self {
             Self::Io { source, .. } => format!("{self}: {source}"),
+            Self::Book { source, .. } => format!("{self}: {source}"),
             _ => self.to_string(),
         }
     }
@@ -101,7 +124,27 @@ impl StoreError {
             }
             Self::NoTask { near, .. } => format!("there is {}", quoted(near)),
             Self::Ambiguous { matches, .. } => format!("there is {}", quoted(matches)),
+            Self::NoBook { .. } => "`assay serve` begins one".into(),
+            Self::NotABook { .. } => "name another folder, or move that file away".into(),
+            Self::BookInUse { .. } => "stop it with `assay stop`, or name another folder".into(),
+            Self::BookVersion { found, .. } if *found > BOOK_VERSION => {
+                "use the Assay that wrote it, or a newer one".into()
+            }
+            Self::BookVersion { .. } => "`assay serve` brings it to this version".into(),
+            Self::BookFull { .. } => {
+                "free some space on its disk; what was kept is kept, and the next write goes on"
+                    .into()
+            }
+            Self::BookBroken { .. } => {
+                "start `assay serve` again: it moves the damaged file aside and saves what it can"
+                    .into()
+            }
             Self::Io { .. }
+            | Self::BookClosed { .. }
+            | Self::Book { .. }
+            | Self::TaskUnknown { .. }
+            | Self::TaskTaken { .. }
+            | Self::TaskEnded { .. }
             | Self::Exists { .. }
             | Self::BadName { .. }
             | Self::Unreadable { .. }

@@ -13,11 +13,14 @@
 //! Keeps: under its name a file is whole or absent; a folder without a manifest is never taken for
 //! a finished analysis; no link inside the results is followed.
 //!
-//! Does not: know a server or a database, render a report, or decide what is kept for how long.
+//! A server keeps a [`Book`] beside them: what it has taken on, on disk before anybody hears so.
+//!
+//! Does not: decide what is run, render a report, or decide what is kept for how long.
 
 #![forbid(unsafe_code)]
 
 mod batch; // the folder of one batch
+mod book; // what a server has taken on, and how it ended
 mod disk; // one file: written whole or not at all, read without surprise
 mod durations; // how long tools took, learnt
 mod entry; // one task folder, as a reader finds it
@@ -30,9 +33,13 @@ mod names; // which names a result may have, and how a task gets its own
 mod output; // a folder that the user named: empty, ours, or neither
 mod place; // where results go
 mod prune; // old results leave
-mod run_log; // the events of one analysis, appended and read back // how long tools took, learnt
+mod run_log; // the events of one analysis, appended and read back
 
 pub use batch::{BATCH_JSON, BatchFolder};
+pub use book::{
+    BOOK_VERSION, Book, BookReader, BookTerms, EndRecord, EndState, NewTask, OpenTask, Opened,
+    StateFilter, StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, WorkState,
+};
 pub use durations::{DurationsFile, Learnt};
 pub use entry::{Entry, REPORT_BYTES_MAX, StoredFile, TaskState};
 pub use error::StoreError;

@@ -1,0 +1,202 @@
+//! The book of a server: what it has taken on, what happened, and how it ended.
+//!
+//! Owns one folder with a SQLite database (a write-ahead log, synced at each commit), a lock, and
+//! the results that are too big for the database.
+//!
+//! Keeps: what a call has returned is on disk; a task has one end; one process writes, and any
+//! number reads. All calls are safe to cancel: a caller that leaves has asked nothing, or what it
+//! asked is done without it, whole.
+//!
+//! Does not: decide what is run again after a crash, nor ask a clock: times come from the caller.
+
+mod fault; // what went wrong inside a transaction
+mod home; // where a book lies
+mod reader; // who reads
+mod results; // compressed, and big ones as files
+mod rows; // how things stand in the tables
+mod schema; // the shape of the tables, and the way to it
+mod task; // what is remembered of a task
+mod writer; // who writes: many orders in one transaction
+
+pub use reader::BookReader;
+pub use schema::BOOK_VERSION;
+pub use task::{
+    EndRecord, EndState, NewTask, OpenTask, StateFilter, StoredEvent, TASKS_PER_PAGE, TaskEnd,
+    TaskQuery, TaskRecord, WorkState,
+};
+
+use crate::{
+    StoreError,
+    disk::{make_folders, sync_folder},
+    lock::Lock,
+};
+use assay_model::TaskId;
+use fault::Fault;
+use home::Home;
+use jiff::Timestamp;
+use results::Pending;
+use rusqlite::{Connection, OpenFlags};
+use schema::Found;
+use std::{fmt, ops::Deref, path::Path, sync::Arc, time::Duration};
+use writer::Writer;
+
+/// How a book is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BookTerms {
+    /// A longer result becomes a file. In bytes, before it is compressed.
+    pub big_result: usize,
+    /// Orders that may wait to be written. Who comes then waits for room, in order.
+    pub waiting_max: u32,
+}
+
+/// The book of a server. Made by [`Book::open`]; clones share it. [`close`](Self::close) waits for
+/// all that was asked; one that is only dropped finishes it on its own.
+#[derive(Clone)]
+pub struct Book {
+    writer: Arc<Writer>,
+    reader: BookReader,
+    home: Home,
+    terms: BookTerms,
+}
+
+/// What was found where the book was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// There was none.
+    New,
+    /// It was there and whole.
+    Here,
+}
+
+// === impl BookTerms ===
+
+impl Default for BookTerms {
+    fn default() -> Self {
+        Self { big_result: 1 << 20, waiting_max: 4096 }
+    }
+}
+
+// === impl Book ===
+
+impl Book {
+    /// Opens the book in `folder`, or begins one, and takes the right to write it.
+    pub fn open(folder: &Path, terms: BookTerms) -> Result<(Self, Opened), StoreError> {
+        make_folders(folder).map_err(|error| StoreError::io("made", folder, error))?;
+        let home = Home::new(folder);
+        let lock = Lock::take(folder).map_err(|error| match error {
+            StoreError::InUse { path } => StoreError::BookInUse { path },
+            other => other,
+        })?;
+        let at_home = |fault: Fault| fault.at(&home);
+        let db = connect(&home).map_err(|error| at_home(error.into()))?;
+        let opened = match schema::look(&db).map_err(|error| at_home(error.into()))? {
+            Found::Empty => {
+                schema::migrate(&db, 0).map_err(|error| at_home(error.into()))?;
+                sync_folder(folder)?;
+                Opened::New
+            }
+            Found::Book { version: BOOK_VERSION } => Opened::Here,
+            Found::Book { version } => {
+                return Err(StoreError::BookVersion { path: home.database(), found: version });
+            }
+            Found::Foreign => return Err(StoreError::NotABook { path: home.database() }),
+        };
+        let writer = Writer::new(home.clone(), db, lock, terms.waiting_max);
+        let reader = BookReader::new(home.clone());
+        Ok((Self { writer, reader, home, terms }, opened))
+    }
+
+    /// Takes a task on: it is on disk when this returns. An id that is taken is refused.
+    pub async fn accept(&self, task: NewTask) -> Result<(), StoreError> {
+        self.writer.write(move |db| rows::insert_task(db, &task)).await
+    }
+
+    /// Notes that an attempt, counted from 1, began. A task that has ended is refused.
+    pub async fn started(
+        &self,
+        task: &TaskId,
+        attempt: u32,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let task = task.clone();
+        self.writer.write(move |db| rows::start(db, &task, attempt, at)).await
+    }
+
+    /// Appends events to a task. One whose number is there already changes nothing, so that an
+    /// append may be repeated. A task that has ended is refused.
+    pub async fn append(&self, task: &TaskId, events: Vec<StoredEvent>) -> Result<(), StoreError> {
+        let task = task.clone();
+        self.writer.write(move |db| rows::append(db, &task, &events)).await
+    }
+
+    /// Ends a task. Returns `true` if this was its end, `false` if it had one already; then
+    /// nothing changes.
+    pub async fn end(&self, task: &TaskId, mut end: TaskEnd) -> Result<bool, StoreError> {
+        let Some(result) = end.result.take() else {
+            let task = task.clone();
+            return self.writer.write(move |db| rows::end(db, &task, &end, None)).await;
+        };
+        let room = self.writer.room().await?;
+        let (this, task) = (self.clone(), task.clone());
+        let keep = move || {
+            let mut kept = Pending::keep(&this.home, &task, &result, this.terms.big_result)?;
+            // Once kept, it is ordered on this thread: a caller that leaves does not come between.
+            let told = this.writer.order(room, move |db| {
+                let counts = rows::end(db, &task, &end, Some(&kept.row))?;
+                if counts {
+                    kept.is_named();
+                }
+                Ok(counts)
+            });
+            Ok(told)
+        };
+        let told = tokio::task::spawn_blocking(keep).await.map_err(|_| self.closed())??;
+        told.await.unwrap_or_else(|_| Err(self.closed()))
+    }
+
+    /// Waits until all that was asked is written, and gives the book free for another process.
+    /// Later calls of any clone are refused.
+    pub async fn close(self) -> Result<(), StoreError> {
+        self.reader.close();
+        self.writer.close().await
+    }
+
+    fn closed(&self) -> StoreError {
+        StoreError::BookClosed { path: self.home.folder.clone() }
+    }
+}
+
+/// All that can be read can be read through the book itself.
+impl Deref for Book {
+    type Target = BookReader;
+
+    fn deref(&self) -> &BookReader {
+        &self.reader
+    }
+}
+
+impl fmt::Debug for Book {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Book").field("folder", &self.home.folder).finish_non_exhaustive()
+    }
+}
+
+/// The connection that writes.
+fn connect(home: &Home) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(home.database(), flags)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    // Before the first table, or it changes nothing. Pruning gives space back to the disk.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit returns when the log is on the disk itself, not when the system has heard of it.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cell_size_check", true)?;
+    // A log that one large transaction blew up does not stay large.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    Ok(db)
+}
