@@ -9,5 +9,14 @@
 #![forbid(unsafe_code)]
 
 mod analyzer; // what a service does
+mod desk; // who waits for which run, and who may begin
+mod log; // the events of one run, and its one end
+mod margin; // one deadline, passed down
+mod names; // how a run is called that its client gave no name
+mod outgoing; // what one session still has to say
+mod progress; // an event, as clients are told it
+mod refusal; // why there is no seat, in words
+mod service; // the base of every service
 
 pub use analyzer::{Analyze, Answer, Job, Tell, ToolsAtHand};
+pub use service::{Service, ServiceTerms};

@@ -1,0 +1,135 @@
+//! What the desk is asked, and what it answers. Data only.
+
+use crate::log::Log;
+use assay_model::{CancelReason, TaskId};
+use assay_rules::{
+    admission::{Priority, Shut},
+    ledger::{Age, ClientId, Follow, Joined, Released, RunId, Ticket},
+};
+use assay_wire::AnalysisRequest;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{oneshot, watch},
+    time::Instant,
+};
+
+/// What makes two requests the same work: the first half of a BLAKE3 digest, or of its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct WorkKey(pub(crate) u128);
+
+/// A request for the result of some work.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) key: WorkKey,
+    /// The name of the run, should it start one.
+    pub(crate) task: TaskId,
+    pub(crate) request: Arc<AnalysisRequest>,
+    /// The connection.
+    pub(crate) client: ClientId,
+    /// Who is accounted for it: a client may have many connections.
+    pub(crate) payer: ClientId,
+    /// The payer in words.
+    pub(crate) who: Arc<str>,
+    pub(crate) priority: Priority,
+    /// What the request occupies.
+    pub(crate) bytes: u64,
+    pub(crate) deadline: Instant,
+    pub(crate) follow: Follow,
+    pub(crate) age: Age,
+}
+
+/// A place from which a run is followed.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    /// The name of the run, which may be another's that was joined.
+    pub(crate) task: TaskId,
+    pub(crate) log: Arc<Log>,
+    pub(crate) joined: Joined,
+    pub(crate) ticket: Ticket,
+    /// Comes when the run goes on without this seat.
+    pub(crate) released: oneshot::Receiver<Released>,
+}
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Shut(Shut),
+    /// It came too late to be answered.
+    DeadlinePassed,
+    /// The desk itself is behind, which should never be.
+    Stuck,
+}
+
+/// A run, as whoever carries it out sees it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) id: RunId,
+    pub(crate) task: TaskId,
+    pub(crate) request: Arc<AnalysisRequest>,
+    pub(crate) key: WorkKey,
+    pub(crate) who: Arc<str>,
+    pub(crate) payer: ClientId,
+    pub(crate) priority: Priority,
+    pub(crate) bytes: u64,
+    pub(crate) is_detached: bool,
+    pub(crate) log: Arc<Log>,
+    /// Why it must stop, once it must.
+    pub(crate) cancel: watch::Receiver<Option<CancelReason>>,
+    /// The latest of those who wait for it; it moves when they come and go.
+    pub(crate) deadline: watch::Receiver<Instant>,
+}
+
+/// What a wish to cancel comes to.
+#[derive(Debug)]
+pub(crate) enum Cancelled {
+    /// It is stopping: its end is in the log.
+    Stopping(Arc<Log>),
+    /// Others want it, so it goes on without the one who asked.
+    Left,
+    AlreadyEnded,
+    NotFound,
+}
+
+/// What the desk has, as one snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DeskStats {
+    pub(crate) running: usize,
+    pub(crate) queued: usize,
+    pub(crate) capacity: u32,
+    pub(crate) accepted: u64,
+    pub(crate) ended: u64,
+    /// Requests that joined work which was under way.
+    pub(crate) deduplicated: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) refused: u64,
+    pub(crate) is_draining: bool,
+}
+
+// === impl Run ===
+
+impl Run {
+    /// The reason to stop, once there is one.
+    pub(crate) fn cancelled_now(&self) -> Option<CancelReason> {
+        *self.cancel.borrow()
+    }
+
+    /// Waits until it must stop, and says why.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is consumed.
+    pub(crate) async fn cancelled(&self) -> CancelReason {
+        let mut cancel = self.cancel.clone();
+        let asked = cancel.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+        match asked {
+            Some(reason) => reason,
+            // The desk is gone: the process ends.
+            None => CancelReason::ShuttingDown,
+        }
+    }
+
+    /// What is left until its deadline, as it stands.
+    pub(crate) fn left(&self) -> Duration {
+        self.deadline.borrow().saturating_duration_since(Instant::now())
+    }
+}

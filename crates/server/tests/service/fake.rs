@@ -1,0 +1,70 @@
+//! An analyzer that does as the model's name in its request says.
+
+use assay_model::{CancelReason, Event, EventKind, ToolId};
+use assay_server::{Analyze, Answer, Job, Tell, ToolsAtHand};
+use assay_wire::{AnalysisStatus, Analyzer, Payload};
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
+use tokio::time::sleep_until;
+
+#[derive(Debug, Default)]
+pub(crate) struct Fake;
+
+static RUNS: LazyLock<Mutex<HashMap<String, u32>>> = LazyLock::new(Mutex::default);
+
+/// How often an analysis of this name was run.
+pub(crate) fn runs_of(task: &str) -> u32 {
+    RUNS.lock().unwrap().get(task).copied().unwrap_or(0)
+}
+
+impl Analyze for Fake {
+    fn sort(&self) -> Analyzer {
+        Analyzer::Static
+    }
+
+    fn tools(&self) -> ToolsAtHand {
+        let unavailable = [("broken".to_owned(), "it is not installed".to_owned())];
+        ToolsAtHand { available: vec!["ruff".to_owned()], unavailable: BTreeMap::from(unavailable) }
+    }
+
+    fn configuration(&self) -> Payload {
+        Payload::of(&json!({ "jobs": 2 })).unwrap()
+    }
+
+    async fn analyse(&self, job: Job, mut tell: Tell) -> Answer {
+        *RUNS.lock().unwrap().entry(job.task.to_string()).or_default() += 1;
+        let model = job.request.model.clone().unwrap();
+        let tool = ToolId::new("ruff").unwrap();
+        let kinds = [
+            EventKind::ToolPlanned { tool: tool.clone() },
+            EventKind::ToolProgress { tool, observations: 1 },
+        ];
+        for (seq, kind) in (0..).zip(kinds) {
+            tell(&Event { seq, at_ms: 0, kind });
+        }
+        let status = match model.as_str() {
+            "panics" => panic!("out of cheese"),
+            "slow" => {
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                AnalysisStatus::Success
+            }
+            "waits" => {
+                let reason = tokio::select! {
+                    reason = job.cancelled() => reason,
+                    () = sleep_until(job.deadline) => CancelReason::DeadlinePassed,
+                };
+                match reason {
+                    CancelReason::DeadlinePassed => AnalysisStatus::Timeout,
+                    _ => AnalysisStatus::Cancelled,
+                }
+            }
+            _ => AnalysisStatus::Success,
+        };
+        let analysis = json!({ "model": model, "found": 1 });
+        Answer { status, analysis: Payload::of(&analysis).unwrap() }
+    }
+}
