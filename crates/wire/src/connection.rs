@@ -7,10 +7,12 @@
 
 mod decoder; // bytes to messages
 mod outbox; // messages to bytes
+mod parting; // how a connection ends well
 mod reader; // the half that reads
 mod shared; // what both halves share
 mod writer; // the half that writes
 
+pub use parting::part;
 pub use reader::Reader;
 pub use shared::Stream;
 pub use writer::Writer;
@@ -94,6 +96,11 @@ impl Connection {
     /// Splits into halves that two tasks may use at once.
     pub fn split(self) -> (Reader, Writer) {
         (self.reader, self.writer)
+    }
+
+    /// Returns both halves where they are.
+    pub fn halves(&mut self) -> (&mut Reader, &mut Writer) {
+        (&mut self.reader, &mut self.writer)
     }
 
     /// As [`Reader::next`].

@@ -5,6 +5,7 @@
 //!
 //! Does not: decide what may happen, keep a connection for later, or know what an analysis is.
 
+pub mod answer; // HTTP around the WebSocket: answers in words
 pub mod gateway; // the gateway's dialect
 pub mod routes; // who does what: names, ports, types of analysis
 pub mod service; // a service's dialect
@@ -12,6 +13,7 @@ pub mod stamp; // the id and the time that every frame carries
 
 mod analysis; // the request for an analysis, of both dialects
 mod close; // how a connection is closed
+mod connect; // from a URL to a connection
 mod connection; // messages over a stream of bytes
 mod encode; // how a frame is written
 mod error; // what goes wrong on a connection
@@ -19,20 +21,29 @@ mod fault; // what is answered where a request cannot be
 mod fields; // fields of a request, read tolerantly
 mod head; // the fields that any request may have
 mod limits; // what a connection may take
+mod listen; // accepts clients, and hands over what they ask
 mod payload; // JSON that is only passed on
 mod task; // what is said about one task
+mod tls; // which certificate we show, and whom we trust
+mod token; // the secret by which a client is known
+mod upgrade; // from a request to a connection
 mod words; // closed lists of words
 
 pub use analysis::{APP_NUMBER_MAX, AnalysisRequest, TIMEOUT_S_MAX};
 pub use close::{CloseCode, Closed};
-pub use connection::{Connection, Reader, Side, Stream, Writer, pair};
+pub use connect::{ConnectTerms, connect};
+pub use connection::{Connection, Reader, Side, Stream, Writer, pair, part};
 pub use error::WireError;
 pub use fault::{ErrorCode, Fault, Unreadable};
 pub use limits::{KeepAlive, Limits, MESSAGE_MAX, MESSAGE_MAX_TRUSTED, WRITE_BYTES_PER_S};
+pub use listen::{Accepted, Handler, ListenNote, ListenTerms, Listener, Peer};
 pub use payload::Payload;
 pub use routes::{AnalysisType, Analyzer, Route, ServiceName};
 pub use task::{AnalysisStatus, Progress, TaskState, TaskStatus, ToolWord};
+pub use tls::{TlsClient, TlsServer};
+pub use token::{TOKEN_MAX, Token};
 pub use tungstenite::Utf8Bytes;
+pub use upgrade::{Origins, Upgrading, is_upgrade, upgrade};
 
 /// The subprotocol by which a client asks for a connection that stays open after the reply to an
 /// analysis.

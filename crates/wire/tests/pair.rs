@@ -185,3 +185,23 @@ async fn two_tasks_may_use_the_halves_at_once() {
     send.await.unwrap();
     echo.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_pings_and_does_not_read_costs_no_memory() {
+    use tokio::io::AsyncWriteExt;
+
+    let (ours, mut theirs) = tokio::io::duplex(1 << 10);
+    let limits = Limits { queued_max: 10_000, ..Limits::new() };
+    let connection = Connection::new(Box::new(ours), Side::Server, limits);
+    let (mut reader, writer) = connection.split();
+    let flood = async {
+        for _ in 0..100_000 {
+            theirs.write_all(&[0x89, 0x84, 0, 0, 0, 0, b'p', b'i', b'n', b'g']).await.unwrap();
+        }
+        // A text, to see that all before it was read.
+        theirs.write_all(&[0x81, 0x80, 0, 0, 0, 0]).await.unwrap();
+    };
+    let (message, ()) = tokio::join!(reader.next(), flood);
+    assert_eq!(message.unwrap(), Some(text("")));
+    assert!(writer.waiting() < 10_000 + 200, "{} bytes wait", writer.waiting());
+}

@@ -31,7 +31,9 @@ pub struct Reader {
     pinged: Instant,
     /// Fires when the peer has been silent for too long, one way or the other.
     alarm: Option<Pin<Box<Sleep>>>,
-    end: Option<Closed>,
+    pub(super) end: Option<Closed>,
+    /// Set once the peer broke the protocol: where the next frame begins is not known.
+    pub(super) is_broken: bool,
 }
 
 /// Why the alarm is set.
@@ -52,7 +54,7 @@ const READ_AT_ONCE: usize = 16 << 10;
 impl Reader {
     pub(super) fn new(shared: Shared, decoder: Decoder) -> Self {
         let now = Instant::now();
-        Self { shared, decoder, heard: now, pinged: now, alarm: None, end: None }
+        Self { shared, decoder, heard: now, pinged: now, alarm: None, end: None, is_broken: false }
     }
 
     /// Reads the next message; `None` once the peer has closed.
@@ -80,10 +82,17 @@ impl Reader {
     /// As [`next`](Self::next).
     pub fn next_arrived(&mut self) -> Result<Option<Utf8Bytes>, WireError> {
         while self.end.is_none() {
-            match self.decoder.take()? {
-                None => break,
-                Some(Incoming::Text(text)) => return Ok(Some(text)),
-                Some(other) => self.answer(other),
+            if self.is_broken {
+                return Err(WireError::Closed);
+            }
+            match self.decoder.take() {
+                Ok(None) => break,
+                Ok(Some(Incoming::Text(text))) => return Ok(Some(text)),
+                Ok(Some(other)) => self.answer(other),
+                Err(broken) => {
+                    self.is_broken = true;
+                    return Err(broken);
+                }
             }
         }
         Ok(None)
@@ -117,6 +126,9 @@ impl Reader {
         match incoming {
             Incoming::Text(_) | Incoming::Pong => {}
             Incoming::Ping(_) if wire.close_sent.is_some() => {}
+            // Who pings and does not read would fill our memory with pongs. He may be left without:
+            // RFC 6455, section 5.5.3.
+            Incoming::Ping(_) if wire.outbox.waiting() > self.shared.limits().queued_max => {}
             Incoming::Ping(payload) => wire.outbox.push_pong(&payload),
             Incoming::Close(closed) => {
                 wire.push_close(closed.code, "");
