@@ -13,20 +13,22 @@
 mod ask; // what it is asked, and what it answers
 mod carry; // one run, from its acceptance to its end
 mod live; // runs that have not ended, and those that have lately
+mod msg; // what it is told
 mod office; // the task that owns it all
 
 pub(crate) use ask::{Asked, Cancelled, DeskStats, Refused, Run, Seat, WorkKey};
 pub(crate) use carry::{Work, before_deadline};
 pub(crate) use live::Kept;
-pub(crate) use office::TaskSummary;
+pub(crate) use msg::TaskSummary;
 
 use crate::log::{End, Log};
 use assay_model::{CancelReason, TaskId};
 use assay_rules::{
     admission::AdmissionLimits,
-    ledger::{ClientId, LedgerTerms, Ticket},
+    ledger::{ClientId, LedgerTerms},
 };
-use office::{Msg, Office};
+use msg::Msg;
+use office::Office;
 use std::{
     future::Future,
     sync::{
@@ -85,11 +87,6 @@ impl Desk {
         let msg = Msg::Submit { asked: Box::new(asked), answer };
         self.inbox.try_send(msg).map_err(|_| Refused::Stuck)?;
         seat.await.unwrap_or(Err(Refused::Stuck))
-    }
-
-    /// Gives a seat back.
-    pub(crate) async fn leave(&self, ticket: Ticket) {
-        self.tell(Msg::Leave { ticket }).await;
     }
 
     /// Says that a connection is gone, with all its seats.

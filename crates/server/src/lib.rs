@@ -10,6 +10,8 @@
 
 mod analyzer; // what a service does
 mod desk; // who waits for which run, and who may begin
+mod following; // a seat at a run, and what is seen from it
+mod gateway; // sessions, desk and pool before all services
 mod log; // the events of one run, and its one end
 mod margin; // one deadline, passed down
 mod names; // how a run is called that its client gave no name
@@ -19,4 +21,7 @@ mod refusal; // why there is no seat, in words
 mod service; // the base of every service
 
 pub use analyzer::{Analyze, Answer, Job, Tell, ToolsAtHand};
+pub use gateway::{
+    Backend, Client, Dial, Gateway, GatewayTerms, Resolve, Resolved, Resume, Scope, Scopes,
+};
 pub use service::{Service, ServiceTerms};

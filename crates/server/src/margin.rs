@@ -12,7 +12,7 @@ const MOST: Duration = Duration::from_secs(2);
 /// 100 ms and 2 s, but never more than half.
 pub(crate) fn less_a_margin(left: Duration) -> Duration {
     let margin = (left / 20).clamp(LEAST, MOST).min(left / 2);
-    left - margin
+    left.saturating_sub(margin)
 }
 
 #[cfg(test)]

@@ -37,12 +37,8 @@ pub(crate) fn of_wire(error: &WireError) -> Option<Fault> {
     let code = match error {
         WireError::TooLarge { .. } => ErrorCode::TooLarge,
         WireError::Binary => ErrorCode::InvalidMessage,
-        WireError::NotUtf8
-        | WireError::Protocol { .. }
-        | WireError::Silent { .. }
-        | WireError::Stalled { .. }
-        | WireError::Lost { .. }
-        | WireError::Closed => return None,
+        // Nothing that could be said would be understood, or heard.
+        _ => return None,
     };
     Some(Fault { suggestion: error.hint(), ..Fault::new(code, error.to_string()) })
 }

@@ -4,7 +4,7 @@ use crate::log::Log;
 use assay_model::{CancelReason, TaskId};
 use assay_rules::{
     admission::{Priority, Shut},
-    ledger::{Age, ClientId, Follow, Joined, Released, RunId, Ticket},
+    ledger::{Age, ClientId, Follow, Released, RunId},
 };
 use assay_wire::AnalysisRequest;
 use std::{sync::Arc, time::Duration};
@@ -44,8 +44,6 @@ pub(crate) struct Seat {
     /// The name of the run, which may be another's that was joined.
     pub(crate) task: TaskId,
     pub(crate) log: Arc<Log>,
-    pub(crate) joined: Joined,
-    pub(crate) ticket: Ticket,
     /// Comes when the run goes on without this seat.
     pub(crate) released: oneshot::Receiver<Released>,
 }

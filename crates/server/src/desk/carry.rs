@@ -5,12 +5,12 @@
 
 use super::{
     Carried, Run,
-    office::{Gate, Msg},
+    msg::{Gate, Msg},
 };
 use crate::log::End;
 use assay_model::{CancelReason, Event};
 use assay_rules::{admission::Permit, ledger::RunEnd};
-use assay_wire::{AnalysisStatus, Fault};
+use assay_wire::{AnalysisStatus, ErrorCode, Fault};
 use futures_util::FutureExt;
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use tokio::{
@@ -49,18 +49,16 @@ pub(super) async fn carry<W: Work>(
 ) {
     let mut permit = None;
     let carrying = AssertUnwindSafe(through(&*work, &run, gate, &mut permit)).catch_unwind().await;
-    let carried = match carrying {
-        Ok(end) => Carried::Ended(end),
-        Err(_) => {
-            tracing::error!(task = %run.task, "a bug in Assay ended this run");
-            let fault =
-                Fault::new(assay_wire::ErrorCode::Internal, "a bug in Assay ended this run");
-            let end = work.unstarted(&run, AnalysisStatus::Error, fault);
-            // A second panic must not take the end away.
-            let ended = AssertUnwindSafe(work.ended(&run, end.clone())).catch_unwind().await;
-            run.log.end(ended.unwrap_or(end));
-            Carried::Panicked
-        }
+    let carried = if let Ok(end) = carrying {
+        Carried::Ended(end)
+    } else {
+        tracing::error!(task = %run.task, "a bug in Assay ended this run");
+        let fault = Fault::new(ErrorCode::Internal, "a bug in Assay ended this run");
+        let end = work.unstarted(&run, AnalysisStatus::Error, fault);
+        // A second panic must not take the end away.
+        let ended = AssertUnwindSafe(work.ended(&run, end.clone())).catch_unwind().await;
+        run.log.end(ended.unwrap_or(end));
+        Carried::Panicked
     };
     if let Some(office) = office.upgrade() {
         office.send(Msg::Ended { run: run.id, end: ledger_word(&carried), permit }).await.ok();
@@ -73,25 +71,21 @@ async fn through<W: Work>(
     gate: Gate,
     permit: &mut Option<Permit>,
 ) -> Arc<End> {
-    let end = match work.accepted(run).await {
-        Err(fault) => {
-            let end = work.unstarted(run, AnalysisStatus::Error, fault);
-            run.log.end(end);
-            return run.log.ended().expect("it has just been ended");
-        }
-        Ok(()) => {
-            run.log.open();
-            match admitted(run, gate).await {
-                Ok(given) => {
-                    *permit = Some(given);
-                    worked(work, run).await
-                }
-                Err(reason) => unstarted(work, run, reason),
+    if let Err(fault) = work.accepted(run).await {
+        // Nobody was told that it is accepted, so its end need not be remembered.
+        run.log.end(work.unstarted(run, AnalysisStatus::Error, fault));
+    } else {
+        run.log.open();
+        let end = match admitted(run, gate).await {
+            Ok(given) => {
+                *permit = Some(given);
+                worked(work, run).await
             }
-        }
-    };
-    let end = work.ended(run, end).await;
-    run.log.end(end);
+            Err(reason) => unstarted(work, run, reason),
+        };
+        let end = work.ended(run, end).await;
+        run.log.end(end);
+    }
     run.log.ended().expect("it has just been ended")
 }
 
@@ -126,9 +120,9 @@ async fn worked<W: Work>(work: &W, run: &Arc<Run>) -> End {
 
 pub(super) fn unstarted<W: Work>(work: &W, run: &Run, reason: CancelReason) -> End {
     let (status, code) = match reason {
-        CancelReason::DeadlinePassed => (AnalysisStatus::Timeout, assay_wire::ErrorCode::Timeout),
+        CancelReason::DeadlinePassed => (AnalysisStatus::Timeout, ErrorCode::Timeout),
         CancelReason::NobodyWaits | CancelReason::Requested | CancelReason::ShuttingDown => {
-            (AnalysisStatus::Cancelled, assay_wire::ErrorCode::Cancelled)
+            (AnalysisStatus::Cancelled, ErrorCode::Cancelled)
         }
     };
     work.unstarted(run, status, Fault::new(code, super::words_of(reason)))

@@ -1,9 +1,9 @@
 //! Runs that have not ended, and those that have lately.
 
-use super::{Run, office::GateKeeper};
+use super::{Asked, Run, msg::GateKeeper};
 use crate::log::Log;
 use assay_model::{CancelReason, TaskId};
-use assay_rules::ledger::{ClientId, Released, RunId, Ticket};
+use assay_rules::ledger::{ClientId, Follow, Released, RunId, Ticket};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
@@ -116,4 +116,25 @@ impl Runs {
         let live = self.by_task.get(task).and_then(|run| self.live.get(run));
         live.map(|live| Arc::clone(&live.run.log)).or_else(|| self.ended(task))
     }
+}
+
+/// Makes a run of what was asked.
+pub(super) fn new_run(asked: &Asked, id: RunId) -> Live {
+    let (cancel, cancelled) = watch::channel(None);
+    let (deadline, due) = watch::channel(asked.deadline);
+    let run = Run {
+        id,
+        task: asked.task.clone(),
+        request: Arc::clone(&asked.request),
+        key: asked.key,
+        who: Arc::clone(&asked.who),
+        payer: asked.payer,
+        priority: asked.priority,
+        bytes: asked.bytes,
+        is_detached: asked.follow == Follow::Detach,
+        log: Arc::default(),
+        cancel: cancelled,
+        deadline: due,
+    };
+    Live { run: Arc::new(run), cancel, deadline, gate: None, seats: HashMap::new() }
 }

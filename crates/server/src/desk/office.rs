@@ -1,11 +1,11 @@
 //! The task that owns it all: messages in, orders performed.
 
 use super::{
-    Asked, Cancelled, DeskStats, DeskTerms, Refused, Run, Seat, Work, WorkKey,
+    Asked, Cancelled, DeskStats, DeskTerms, Refused, Seat, Work, WorkKey,
     carry::{carry, unstarted},
-    live::{Live, Runs},
+    live::{Runs, new_run},
+    msg::{GateKeeper, Msg, TaskSummary},
 };
-use crate::log::Log;
 use assay_model::{CancelReason, TaskId};
 use assay_rules::{
     Instant as Moment,
@@ -16,47 +16,10 @@ use assay_rules::{
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::{Instant, sleep_until},
 };
-
-/// What a run waits for before it begins.
-pub(super) type Gate = oneshot::Receiver<Permit>;
-
-/// The other side of a gate.
-#[derive(Debug)]
-pub(super) enum GateKeeper {
-    /// It waits at the door.
-    Waiting { waiter: WaiterId, gate: oneshot::Sender<Permit> },
-    /// It has gone through.
-    Through,
-}
-
-/// What the desk is told.
-#[derive(Debug)]
-pub(super) enum Msg {
-    Submit { asked: Box<Asked>, answer: oneshot::Sender<Result<Seat, Refused>> },
-    Leave { ticket: Ticket },
-    Lost { client: ClientId },
-    Gone { client: ClientId },
-    Cancel { task: TaskId, client: ClientId, answer: oneshot::Sender<Cancelled> },
-    Find { task: TaskId, answer: oneshot::Sender<Option<Arc<Log>>> },
-    Stats { answer: oneshot::Sender<(DeskStats, Vec<TaskSummary>)> },
-    Ended { run: RunId, end: RunEnd, permit: Option<Permit> },
-    Drain { answer: oneshot::Sender<()> },
-    ShutDown,
-}
-
-/// One run in a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TaskSummary {
-    pub(crate) task: TaskId,
-    pub(crate) model: Option<String>,
-    pub(crate) app: Option<u32>,
-    pub(crate) is_running: bool,
-    pub(crate) waiting_clients: usize,
-}
 
 /// The desk itself.
 pub(super) struct Office<W> {
@@ -129,7 +92,6 @@ impl<W: Work> Office<W> {
                 // Who has gone meanwhile is told as lost, or has been already.
                 answer.send(seat).ok();
             }
-            Msg::Leave { ticket } => self.leave(ticket),
             Msg::Gone { client } => {
                 for ticket in self.runs.tickets_of(client) {
                     self.leave(ticket);
@@ -313,7 +275,7 @@ impl<W: Work> Office<W> {
         let (release, released) = oneshot::channel();
         live.seats.insert(ticket, (client, release));
         let (task, log) = (live.run.task.clone(), Arc::clone(&live.run.log));
-        Ok(Seat { task, log, joined, ticket, released })
+        Ok(Seat { task, log, released })
     }
 
     /// Has a run begin, now or when it is its turn.
@@ -428,23 +390,3 @@ const FAR: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
 /// What a request takes in memory beside its texts, roughly: the run, its log, its task.
 const RUN_BYTES: u64 = 16 << 10;
-
-fn new_run(asked: &Asked, id: RunId) -> Live {
-    let (cancel, cancelled) = watch::channel(None);
-    let (deadline, due) = watch::channel(asked.deadline);
-    let run = Run {
-        id,
-        task: asked.task.clone(),
-        request: Arc::clone(&asked.request),
-        key: asked.key,
-        who: Arc::clone(&asked.who),
-        payer: asked.payer,
-        priority: asked.priority,
-        bytes: asked.bytes,
-        is_detached: asked.follow == assay_rules::ledger::Follow::Detach,
-        log: Arc::default(),
-        cancel: cancelled,
-        deadline: due,
-    };
-    Live { run: Arc::new(run), cancel, deadline, gate: None, seats: HashMap::new() }
-}

@@ -7,7 +7,7 @@ use crate::{
     margin::less_a_margin,
 };
 use assay_model::{CancelReason, Event, EventKind};
-use assay_wire::{AnalysisStatus, Fault, Payload};
+use assay_wire::{AnalysisStatus, ErrorCode, Fault, Payload};
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -54,15 +54,12 @@ impl<A: Analyze> Work for CarryOut<A> {
             None = before_deadline(&run, std::future::pending::<()>()) => CancelReason::DeadlinePassed,
         };
         cancel.send_replace(Some(asked));
-        match timeout(END_WITHIN, analysing).await {
-            Ok(answer) => End::from(answer),
-            // Dropping it stops everything that it started.
-            Err(_) => {
-                let fault =
-                    Fault::new(assay_wire::ErrorCode::Internal, "the analysis did not stop");
-                self.unstarted(&run, AnalysisStatus::Error, fault)
-            }
+        if let Ok(answer) = timeout(END_WITHIN, analysing).await {
+            return End::from(answer);
         }
+        // Dropping it stops everything that it started.
+        let fault = Fault::new(ErrorCode::Internal, "the analysis did not stop");
+        self.unstarted(&run, AnalysisStatus::Error, fault)
     }
 
     async fn happened(&self, _: &Run, _: &[Event]) {}

@@ -4,7 +4,8 @@ use super::Shared;
 use crate::{
     analyzer::Analyze,
     desk::{Asked, Cancelled, Seat, WorkKey},
-    log::{Cursor, End, Log, Seen},
+    following::{Following, Step},
+    log::Log,
     outgoing::{self, Outgoing, Say, say, say_end},
     progress::Progress,
     refusal,
@@ -149,7 +150,7 @@ impl<A: Analyze> Session<A> {
             Err(unreadable) => {
                 let mut fault = Fault::from(unreadable);
                 if fault.code == ErrorCode::InvalidJson {
-                    fault.message = "Invalid JSON format".to_owned();
+                    "Invalid JSON format".clone_into(&mut fault.message);
                 }
                 return writer.feed(self.error(fault)).await;
             }
@@ -312,8 +313,8 @@ struct Follower<A> {
 // === impl Follower ===
 
 impl<A: Analyze> Follower<A> {
-    async fn follow(self, mut seat: Seat) {
-        let mut cursor = Cursor::new(&seat.log, 0);
+    async fn follow(self, seat: Seat) {
+        let mut following = Following::new(seat);
         if self.is_lasting {
             let queued = TaskStatus::new(TaskState::Queued, Some(self.task.clone()));
             let service = self.shared.name().to_owned();
@@ -322,22 +323,9 @@ impl<A: Analyze> Follower<A> {
             say(&self.outgoing, reply.encode()).await;
         }
         let mut progress = Progress::new(self.task.clone());
-        let mut may_be_released = true;
         loop {
-            let seen = tokio::select! {
-                biased;
-                released = &mut seat.released, if may_be_released => match released {
-                    Ok(why) => return self.released(why).await,
-                    // It has ended: the log says how.
-                    Err(_) => {
-                        may_be_released = false;
-                        continue;
-                    }
-                },
-                seen = cursor.next() => seen,
-            };
-            match seen {
-                Seen::Events { events, .. } => {
+            match following.next().await {
+                Step::Events(events) => {
                     for event in events {
                         let reply = Reply::Progress {
                             service: self.shared.name().to_owned(),
@@ -347,13 +335,10 @@ impl<A: Analyze> Follower<A> {
                         say(&self.outgoing, reply.encode()).await;
                     }
                 }
-                Seen::End(end) => return self.end(&end).await,
+                Step::End(end) => return self.reply(end.status, end.body.clone()).await,
+                Step::Released(why) => return self.released(why).await,
             }
         }
-    }
-
-    async fn end(&self, end: &End) {
-        self.reply(end.status, end.body.clone()).await;
     }
 
     async fn released(&self, why: Released) {

@@ -2,38 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
 
-mod fake; // an analyzer that does as its request says
+#[path = "../common/mod.rs"]
+mod common; // clients, and an analyzer that does as its request says
 
 use assay_server::{Service, ServiceTerms};
-use assay_wire::{Connection, Utf8Bytes};
-use fake::Fake;
+use assay_wire::Utf8Bytes;
+use common::{
+    fake::{self, Fake},
+    receive, send, until,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-type Client = Connection;
-
 fn service(slots: u32, queue_max: usize) -> Service<Fake> {
-    Service::start(Fake::default(), ServiceTerms { slots, queue_max, ..ServiceTerms::default() })
-}
-
-async fn send(client: &mut Client, frame: Value) {
-    client.send(Utf8Bytes::from(frame.to_string())).await.unwrap();
-}
-
-async fn receive(client: &mut Client) -> Value {
-    let text = client.next().await.unwrap().expect("the service has closed");
-    serde_json::from_str(&text).unwrap()
-}
-
-/// Reads until a frame of this type comes.
-async fn until(client: &mut Client, kind: &str) -> Value {
-    loop {
-        let frame = receive(client).await;
-        if frame["type"] == kind {
-            return frame;
-        }
-    }
+    Service::start(Fake, ServiceTerms { slots, queue_max, ..ServiceTerms::default() })
 }
 
 fn analysis(model: &str, more: Value) -> Value {

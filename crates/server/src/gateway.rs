@@ -1,0 +1,275 @@
+//! The gateway: sessions of clients, the desk, and the pool of services behind it.
+//!
+//! Owns what becomes of a request between a client and a service. Keeps: one connection carries any
+//! number of requests at once; what was told `queued` is in the book; a slow client delays nobody;
+//! equal work runs once.
+//!
+//! Does not: analyse, listen, or read a configuration.
+
+mod accounts; // who asks, what he may, and how often
+mod asking; // from a request to a seat at its work
+mod batch; // many apps, one answer
+mod call; // one call of a service for a run
+mod connector; // from an address to a service
+mod dispatch; // what the gateway does with a run: a service does it
+mod follower; // one run, for one client
+mod frames; // frames that stand for themselves
+mod key; // what makes two requests the same work
+mod recovery; // what was open when the process before this one ended
+mod session; // one client
+mod status; // what there is, for those who ask
+mod stream; // events for all who subscribed
+
+pub use accounts::{Client, Scope, Scopes};
+pub use connector::{Backend, Dial};
+pub use recovery::Resume;
+
+use crate::desk::{Desk, DeskTerms, Kept};
+use accounts::Accounts;
+use assay_pool::{EndpointId, EndpointTerms, Pool, PoolTerms, ServiceId};
+use assay_rules::{Dice, admission::AdmissionLimits, ledger::LedgerTerms, rate_limit};
+use assay_store::Book;
+use assay_wire::{AnalysisRequest, Analyzer, ConnectTerms, Connection, Fault};
+use connector::Connector;
+use dispatch::{Dispatch, GatewayPool};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use stream::Stream;
+use tokio::time::Instant;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How a gateway works.
+#[derive(Clone, Debug)]
+pub struct GatewayTerms {
+    pub pool: PoolTerms,
+    /// Analyses that are with services at once. More than connections make no sense.
+    pub running_max: u32,
+    /// Analyses that may wait; beyond it the answer is `overloaded` at once.
+    pub queue_max: usize,
+    /// Analyses of one client that may wait.
+    pub client_queue_max: usize,
+    /// Bytes that all requests may occupy.
+    pub bytes_max: u64,
+    /// Of analysis requests, for each client.
+    pub rate: rate_limit::Settings,
+    /// How long an analysis may take whose request does not say.
+    pub timeout: Duration,
+    /// How long the work of a client that is gone lives on.
+    pub lost_grace: Duration,
+    /// How services are met.
+    pub connect: ConnectTerms,
+    pub seed: u64,
+}
+
+/// Looks for the source of a request: inside a root, and what it holds.
+pub type Resolve = Arc<
+    dyn Fn(AnalysisRequest) -> Pin<Box<dyn Future<Output = Result<Resolved, Fault>> + Send>>
+        + Send
+        + Sync,
+>;
+
+/// What was found out about a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// As it is passed on: names normalised.
+    pub request: AnalysisRequest,
+    /// Names the content of the source; `None` where the gateway cannot see it, or it is not there.
+    pub digest: Option<String>,
+}
+
+/// A running gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    terms: GatewayTerms,
+    desk: Desk,
+    pool: Arc<GatewayPool>,
+    stream: Arc<Stream>,
+    accounts: Mutex<Accounts>,
+    resolve: Resolve,
+    book: Option<Arc<Book>>,
+    /// Analyzers by the name under which the pool knows them.
+    services: BTreeMap<&'static str, ServiceId>,
+    replicas: Mutex<BTreeMap<String, Replica>>,
+    started: Instant,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// A replica that work is given to.
+#[derive(Clone, Debug)]
+pub(crate) struct Replica {
+    analyzer: Analyzer,
+    url: String,
+    endpoint: EndpointId,
+}
+
+/// Runs whose end stays in memory; older ones are in the book.
+const KEPT: Kept = Kept { runs: 1_000, bytes: 256 << 20 };
+
+/// Slots of a service that did not say how many it has.
+const SLOTS: u32 = 8;
+
+// === impl GatewayTerms ===
+
+impl Default for GatewayTerms {
+    fn default() -> Self {
+        let pool = PoolTerms::default();
+        Self {
+            running_max: pool.max_connections.get(),
+            pool,
+            queue_max: 10_000,
+            client_queue_max: 5_000,
+            bytes_max: 1 << 30,
+            rate: rate_limit::Settings::default(),
+            timeout: Duration::from_mins(5),
+            lost_grace: Duration::from_secs(30),
+            connect: ConnectTerms::default(),
+            seed: 0,
+        }
+    }
+}
+
+// === impl Gateway ===
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("terms", &self.shared.terms).finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// Starts a gateway before these services. Must be called within a tokio runtime.
+    pub fn start(
+        terms: GatewayTerms,
+        backends: Vec<(Analyzer, Backend)>,
+        book: Option<Arc<Book>>,
+        resolve: Resolve,
+    ) -> Self {
+        let connector = Connector::new(terms.connect.clone());
+        let local = connector.local();
+        let pool = Arc::new(Pool::start(connector, terms.pool, Dice::seeded(terms.seed)));
+        let services: BTreeMap<&'static str, ServiceId> = assay_wire::routes::ANALYZERS
+            .iter()
+            .map(|row| (row.analyzer.as_str(), pool.service(row.analyzer.as_str())))
+            .collect();
+        let stream = Arc::new(Stream::default());
+        let dispatch = Dispatch::new(
+            Arc::clone(&pool),
+            services.clone(),
+            book.clone(),
+            Arc::clone(&stream),
+            terms.seed,
+        );
+        let (desk, office) = Desk::open(desk_terms(&terms), Arc::new(dispatch));
+        let tasks = TaskTracker::new();
+        tasks.spawn(office);
+        let shared = Shared {
+            accounts: Mutex::new(Accounts::new(terms.rate)),
+            desk,
+            pool,
+            stream,
+            resolve,
+            book,
+            services,
+            replicas: Mutex::default(),
+            started: Instant::now(),
+            tasks,
+            closing: CancellationToken::new(),
+            terms,
+        };
+        for (number, (analyzer, backend)) in backends.into_iter().enumerate() {
+            let (url, slots) = match backend {
+                Backend::Remote { url } => (url, SLOTS),
+                Backend::Local { slots, connect } => {
+                    let url = format!("local:{}/{number}", analyzer.as_str());
+                    local.add(&url, connect);
+                    (url, slots)
+                }
+            };
+            shared.join(analyzer, format!("{}-{number}", analyzer.as_str()), url, slots);
+        }
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Serves one client to the end of its connection.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses the connection: its work lives on for the grace.
+    pub async fn serve(&self, connection: Connection, client: Client) {
+        session::serve(Arc::clone(&self.shared), connection, client).await;
+    }
+
+    /// Takes nothing new, and waits for what runs. What still runs after `within` is cancelled;
+    /// then every connection is closed.
+    pub async fn shut_down(&self, within: Duration) {
+        let shared = &self.shared;
+        if tokio::time::timeout(within, shared.desk.drain()).await.is_err() {
+            shared.desk.shut_down().await;
+            tokio::time::timeout(STOP_WITHIN, shared.desk.drain()).await.ok();
+        }
+        shared.closing.cancel();
+        shared.pool.shut_down(Instant::now() + CLOSE_WITHIN).await;
+        shared.tasks.close();
+    }
+}
+
+/// How long runs have to stop once they were told.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long connections to services have to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+
+// === impl Shared ===
+
+impl Shared {
+    /// Gives work to one more replica.
+    fn join(&self, analyzer: Analyzer, id: String, url: String, slots: u32) {
+        let terms = EndpointTerms::local(&url, slots.max(1));
+        self.join_as(analyzer, id, url, terms);
+    }
+
+    fn join_as(&self, analyzer: Analyzer, id: String, url: String, terms: EndpointTerms) {
+        let endpoint = self.pool.add(self.services[analyzer.as_str()], terms);
+        let replica = Replica { analyzer, url, endpoint };
+        let mut replicas = self.replicas.lock().expect("nothing panics while it holds them");
+        if let Some(before) = replicas.insert(id, replica) {
+            self.pool.drain(before.endpoint);
+        }
+    }
+
+    /// Gives a replica no more work. Returns whether there was one.
+    fn part(&self, id: &str) -> bool {
+        let mut replicas = self.replicas.lock().expect("nothing panics while it holds them");
+        let parted = replicas.remove(id);
+        if let Some(replica) = &parted {
+            self.pool.drain(replica.endpoint);
+        }
+        parted.is_some()
+    }
+}
+
+fn desk_terms(terms: &GatewayTerms) -> DeskTerms {
+    DeskTerms {
+        ledger: LedgerTerms { lost_grace: terms.lost_grace, ..LedgerTerms::default() },
+        door: AdmissionLimits {
+            permits: terms.running_max,
+            queue_max: terms.queue_max,
+            client_max: terms.client_queue_max,
+            bytes_max: terms.bytes_max,
+            reserve: 1,
+            reserve_queue_max: 1,
+            quantum: 1,
+        },
+        kept: KEPT,
+    }
+}

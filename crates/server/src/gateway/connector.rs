@@ -1,0 +1,108 @@
+//! From an address to a service: over the network, or within this process.
+
+use assay_pool::Connect;
+use assay_wire::{
+    CloseCode, ConnectTerms, Connection, Utf8Bytes, WireError, connect,
+    service::{Frame, Reply, Request},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, RwLock},
+};
+
+/// Opens a connection within this process.
+pub type Dial = Box<dyn Fn() -> Connection + Send + Sync>;
+
+/// A service that the gateway starts with.
+pub enum Backend {
+    Remote {
+        url: String,
+    },
+    /// A service of this process. It is met as any other, over frames.
+    Local {
+        slots: u32,
+        connect: Dial,
+    },
+}
+
+/// Services of this process, by their address.
+#[derive(Clone, Default)]
+pub(super) struct Local {
+    services: Arc<RwLock<BTreeMap<String, Dial>>>,
+}
+
+/// Makes connections to services.
+pub(super) struct Connector {
+    terms: ConnectTerms,
+    local: Local,
+}
+
+// === impl Backend ===
+
+impl fmt::Debug for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Remote { url } => f.debug_struct("Remote").field("url", url).finish(),
+            Self::Local { slots, .. } => {
+                f.debug_struct("Local").field("slots", slots).finish_non_exhaustive()
+            }
+        }
+    }
+}
+
+// === impl Local ===
+
+impl Local {
+    pub(super) fn add(&self, address: &str, connect: Dial) {
+        let mut services = self.services.write().expect("nothing panics while it holds them");
+        services.insert(address.to_owned(), connect);
+    }
+
+    fn connect(&self, address: &str) -> Option<Connection> {
+        let services = self.services.read().expect("nothing panics while it holds them");
+        services.get(address).map(|connect| connect())
+    }
+}
+
+// === impl Connector ===
+
+impl Connector {
+    pub(super) fn new(terms: ConnectTerms) -> Self {
+        Self { terms, local: Local::default() }
+    }
+
+    pub(super) fn local(&self) -> Local {
+        self.local.clone()
+    }
+}
+
+impl Connect for Connector {
+    type Connection = Connection;
+    type Error = WireError;
+
+    async fn connect(&self, address: &str) -> Result<Connection, WireError> {
+        match self.local.connect(address) {
+            Some(connection) => Ok(connection),
+            None => connect(address, &self.terms).await,
+        }
+    }
+
+    /// A service answers a ping whatever it does. Anything else that comes was meant for who had
+    /// the connection before.
+    async fn is_alive(&self, connection: &mut Connection) -> bool {
+        let ping = Frame::new(Request::Ping).encode(assay_wire::Analyzer::Static);
+        connection.send(ping).await.is_ok()
+            && matches!(connection.next().await, Ok(Some(text)) if is_pong(&text))
+    }
+
+    async fn close(&self, mut connection: Connection) {
+        if connection.close(CloseCode::NORMAL, "").await.is_ok() {
+            while let Ok(Some(_)) = connection.next().await {}
+        }
+    }
+}
+
+fn is_pong(text: &Utf8Bytes) -> bool {
+    matches!(Reply::decode(text), Ok(Reply::Pong { .. }))
+}

@@ -1,0 +1,329 @@
+//! What the gateway does with a run: a service does it, and the book remembers it.
+//!
+//! Keeps: trying again is decided here and nowhere else; only work is tried again whose service is
+//! lost or too busy, on another replica, within the budget.
+
+use super::{
+    call::{Call, Called},
+    connector::Connector,
+    stream::Stream,
+};
+use crate::{
+    desk::{Run, Work},
+    log::End,
+    progress::Progress,
+    refusal::whole_ms,
+};
+use assay_model::{CancelReason, Event};
+use assay_pool::{EndpointId, LeaseError, Pool, ServiceId, Wish};
+use assay_rules::{
+    Dice,
+    retry::{Backoff, Budget, BudgetSettings},
+};
+use assay_store::{Book, EndState, NewTask, StoredEvent, TaskEnd};
+use assay_wire::{
+    AnalysisStatus, Analyzer, ErrorCode, Fault, Payload, Route, WireError,
+    gateway::{Frame as GatewayFrame, Reply as GatewayReply},
+    service::AnalysisReply,
+};
+use jiff::Timestamp;
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep},
+};
+
+/// The pool of connections to services.
+pub(super) type GatewayPool = Pool<Connector>;
+
+/// Attempts at one run, the first among them.
+const ATTEMPTS: u32 = 3;
+
+pub(crate) struct Dispatch {
+    pool: Arc<GatewayPool>,
+    services: BTreeMap<&'static str, ServiceId>,
+    book: Option<Arc<Book>>,
+    stream: Arc<Stream>,
+    budget: Mutex<Budget>,
+    dice: Mutex<Dice>,
+}
+
+/// How one attempt went.
+pub(super) enum Attempt {
+    Ended(End),
+    /// It may be tried elsewhere.
+    Again {
+        why: Fault,
+        avoid: Option<EndpointId>,
+        retry_after: Option<Duration>,
+    },
+}
+
+// === impl Dispatch ===
+
+impl Dispatch {
+    pub(super) fn new(
+        pool: Arc<GatewayPool>,
+        services: BTreeMap<&'static str, ServiceId>,
+        book: Option<Arc<Book>>,
+        stream: Arc<Stream>,
+        seed: u64,
+    ) -> Self {
+        Self {
+            pool,
+            services,
+            book,
+            stream,
+            budget: Mutex::new(Budget::new(BudgetSettings::default())),
+            dice: Mutex::new(Dice::seeded(seed)),
+        }
+    }
+
+    async fn attempts(&self, run: &Arc<Run>, events: &mpsc::Sender<Event>) -> End {
+        let mut avoid = None;
+        for attempt in 1.. {
+            self.remember_start(run, attempt).await;
+            let (why, retry_after) = match self.attempt(run, avoid, events).await {
+                Attempt::Ended(end) => return end,
+                Attempt::Again { why, avoid: failed, retry_after } => {
+                    avoid = failed.or(avoid);
+                    (why, retry_after)
+                }
+            };
+            let is_last = attempt >= ATTEMPTS || run.cancelled_now().is_some();
+            let retry = self.budget.lock().expect("nothing panics while it holds it").retry();
+            let (false, Ok(retry)) = (is_last, retry) else {
+                return self.unstarted(run, AnalysisStatus::Error, why);
+            };
+            tracing::warn!(task = %run.task, attempt, why = %why.message, "it is tried again");
+            let pause = {
+                let mut dice = self.dice.lock().expect("nothing panics while it holds it");
+                Backoff::default().pause(attempt - 1, retry_after, &mut dice)
+            };
+            tokio::select! {
+                () = sleep(pause.min(run.left())) => {}
+                _ = run.cancelled() => {}
+            }
+            self.budget.lock().expect("nothing panics while it holds it").retry_ended(retry);
+        }
+        unreachable!("attempts are counted in 32 bits and bounded")
+    }
+
+    /// One attempt, from the lease to the answer.
+    async fn attempt(
+        &self,
+        run: &Run,
+        avoid: Option<EndpointId>,
+        events: &mpsc::Sender<Event>,
+    ) -> Attempt {
+        let analyzer = analyzer_of(run);
+        let deadline = Instant::now() + run.left();
+        let wish = Wish { service: self.services[analyzer.as_str()], deadline, avoid };
+        let leased = tokio::select! {
+            biased;
+            leased = self.pool.lease(wish) => leased,
+            reason = run.cancelled() => return Attempt::Ended(self.stopped(run, reason)),
+        };
+        let mut lease = match leased {
+            Ok(lease) => lease,
+            Err(error) => return refused(&error),
+        };
+        let endpoint = lease.endpoint();
+        let call = Call { dispatch: self, run, analyzer, events };
+        let Called { attempt, answer, is_reusable } = call.run(&mut lease).await;
+        let is_reusable = is_reusable && lease.is_lasting();
+        if is_reusable {
+            lease.finish(answer);
+        } else {
+            lease.close(answer);
+        }
+        match attempt {
+            Attempt::Again { why, retry_after, .. } => {
+                Attempt::Again { why, avoid: Some(endpoint), retry_after }
+            }
+            ended @ Attempt::Ended(_) => ended,
+        }
+    }
+
+    pub(super) fn stopped(&self, run: &Run, reason: CancelReason) -> End {
+        let (status, code) = match reason {
+            CancelReason::DeadlinePassed => (AnalysisStatus::Timeout, ErrorCode::Timeout),
+            CancelReason::NobodyWaits | CancelReason::Requested | CancelReason::ShuttingDown => {
+                (AnalysisStatus::Cancelled, ErrorCode::Cancelled)
+            }
+        };
+        self.unstarted(run, status, Fault::new(code, crate::desk::words_of(reason)))
+    }
+
+    async fn remember_start(&self, run: &Run, attempt: u32) {
+        if let Some(book) = &self.book
+            && let Err(error) = book.started(&run.task, attempt, Timestamp::now()).await
+        {
+            tracing::error!(task = %run.task, %error, "a start is not remembered");
+        }
+    }
+
+    /// Tells all who subscribed.
+    fn publish(&self, run: &Run, reply: GatewayReply, is_end: bool) {
+        let mut frame = GatewayFrame::new(reply);
+        frame.envelope.correlation_id = Some(run.task.to_string());
+        if is_end {
+            self.stream.publish_end(frame.encode());
+        } else {
+            self.stream.publish(frame.encode(), Some(run.task.clone()));
+        }
+    }
+}
+
+/// The analyzer that the desk chose the run for; its route was found when it was asked.
+fn analyzer_of(run: &Run) -> Analyzer {
+    let route = Route::of(None, run.request.analysis_type.as_ref());
+    route.ok().and_then(|route| route.service.analyzer()).unwrap_or(Analyzer::Static)
+}
+
+fn refused(error: &LeaseError<WireError>) -> Attempt {
+    let code = ErrorCode::of_word(error.code()).unwrap_or(ErrorCode::Internal);
+    let mut why = Fault::new(code, error.to_string());
+    why.retry_after_ms = error.retry_after().map(whole_ms);
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        why.causes.push(cause.to_string());
+        source = cause.source();
+    }
+    let retry_after = error.retry_after();
+    // Waiting is done by the pool: what it refuses at once is not worth another try from here, but
+    // for an endpoint that did not accept.
+    let is_worth_it =
+        matches!(error, LeaseError::Connect { .. } | LeaseError::ConnectTimeout { .. });
+    if is_worth_it {
+        return Attempt::Again { why, avoid: None, retry_after };
+    }
+    let status =
+        if code == ErrorCode::Timeout { AnalysisStatus::Timeout } else { AnalysisStatus::Error };
+    Attempt::Ended(end_of(Analyzer::Static, None, status, why))
+}
+
+/// The end of a run that has no reply of a service: said in the words of one.
+pub(super) fn end_of(
+    analyzer: Analyzer,
+    run: Option<&Run>,
+    status: AnalysisStatus,
+    fault: Fault,
+) -> End {
+    let request = run.map(|run| &run.request);
+    let analysis = json!({
+        "model_slug": request.and_then(|request| request.model.clone()),
+        "app_number": request.and_then(|request| request.app_number),
+        "status": status.as_str(),
+        "error": fault.message,
+        "error_details": fault,
+        "tools_used": [],
+        "tool_results": {},
+    });
+    let analysis = Payload::of(&analysis).unwrap_or_else(|_| Payload::null());
+    let mut reply = AnalysisReply::new(analyzer, status, analysis);
+    reply.task_id = run.map(|run| run.task.clone());
+    End { status, body: reply.to_payload(), fault: Some(fault) }
+}
+
+impl Work for Dispatch {
+    async fn accepted(&self, run: &Run) -> Result<(), Fault> {
+        let Some(book) = &self.book else { return Ok(()) };
+        let now = Timestamp::now();
+        let left = jiff::SignedDuration::try_from(run.left()).unwrap_or(jiff::SignedDuration::MAX);
+        let task = NewTask {
+            id: run.task.clone(),
+            client: run.who.to_string(),
+            key: format!("{:032x}", run.key.0),
+            model: run.request.model.clone().unwrap_or_default(),
+            app: run.request.app_number.unwrap_or_default(),
+            kind: run
+                .request
+                .analysis_type
+                .as_ref()
+                .map_or("static", |kind| kind.as_str())
+                .to_owned(),
+            service: analyzer_of(run).as_str().to_owned(),
+            request: serde_json::to_string(&*run.request).unwrap_or_default(),
+            priority: run.request.priority.unwrap_or(1),
+            deadline_at: now.saturating_add(left).unwrap_or(Timestamp::MAX),
+            detach: run.is_detached,
+            batch: None,
+            accepted_at: now,
+            traceparent: run.request.traceparent.clone(),
+        };
+        book.accept(task).await.map_err(|error| {
+            tracing::error!(task = %run.task, %error, "a request cannot be written down");
+            let mut fault = Fault::new(ErrorCode::Internal, "the request cannot be written down");
+            fault.causes.push(error.to_string());
+            fault.suggestion = error.hint();
+            fault
+        })
+    }
+
+    async fn work(&self, run: Arc<Run>, events: mpsc::Sender<Event>) -> End {
+        let call = self.budget.lock().expect("nothing panics while it holds it").call_began();
+        let end = self.attempts(&run, &events).await;
+        self.budget.lock().expect("nothing panics while it holds it").call_ended(call);
+        end
+    }
+
+    async fn happened(&self, run: &Run, events: &[Event]) {
+        let mut progress = Progress::new(run.task.clone());
+        for event in events {
+            self.publish(run, GatewayReply::Progress(Box::new(progress.of(event))), false);
+        }
+        let Some(book) = &self.book else { return };
+        let stored = events.iter().filter_map(|event| {
+            let json = serde_json::to_string(event).ok()?;
+            Some(StoredEvent { seq: event.seq, json })
+        });
+        if let Err(error) = book.append(&run.task, stored.collect()).await {
+            tracing::error!(task = %run.task, %error, "events are not remembered");
+        }
+    }
+
+    async fn ended(&self, run: &Run, end: End) -> End {
+        if let Some(book) = &self.book {
+            let stored = TaskEnd {
+                at: Timestamp::now(),
+                state: end_state(end.status, end.fault.as_ref()),
+                status: end.status.as_str().to_owned(),
+                code: end.fault.as_ref().map(|fault| fault.code.as_str().to_owned()),
+                message: end.fault.as_ref().map(|fault| fault.message.clone()),
+                result: Some(end.body.to_bytes()),
+            };
+            if let Err(error) = book.end(&run.task, stored).await {
+                // The client is told all the same: it is the truth, and a restart will say `lost`.
+                tracing::error!(task = %run.task, %error, "an end is not remembered");
+            }
+        }
+        let end_frame = GatewayReply::Task(Box::new(assay_wire::TaskStatus {
+            status: Some(end.status),
+            ..assay_wire::TaskStatus::new(assay_wire::TaskState::Finished, Some(run.task.clone()))
+        }));
+        self.publish(run, end_frame, true);
+        end
+    }
+
+    fn unstarted(&self, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
+        end_of(analyzer_of(run), Some(run), status, fault)
+    }
+}
+
+fn end_state(status: AnalysisStatus, fault: Option<&Fault>) -> EndState {
+    match (status, fault) {
+        (AnalysisStatus::Cancelled, _) => EndState::Cancelled,
+        (AnalysisStatus::Timeout, _) => EndState::TimedOut,
+        (AnalysisStatus::Error, Some(_)) => EndState::Failed,
+        // A service that finds an app broken has done its work.
+        (AnalysisStatus::Success | AnalysisStatus::Partial | AnalysisStatus::Error, _) => {
+            EndState::Finished
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! One client: its requests, and what it is told.
+
+use super::{
+    Client, Scope, Shared,
+    asking::Asking,
+    batch::Batch,
+    follower::Follower,
+    frames::{as_status_update, error},
+    stream::{Got, Place},
+};
+use crate::{
+    desk::Cancelled,
+    outgoing::{self, Outgoing, Say, say},
+    refusal::{self},
+};
+use assay_model::TaskId;
+use assay_pool::EndpointTerms;
+use assay_rules::balance::Zone;
+use assay_wire::{
+    AnalysisRequest, CloseCode, Connection, ErrorCode, Fault, Reader, ServiceName, TaskState,
+    TaskStatus, Utf8Bytes, WireError, Writer,
+    gateway::{Frame, Register, Registration, Reply, Request, StatusWish},
+};
+use futures_util::FutureExt;
+use std::{collections::HashMap, sync::Arc};
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// Frames that are answered before they are flushed.
+const AT_ONCE: usize = 64;
+
+struct Session {
+    asking: Asking,
+    client: Client,
+    outgoing: Outgoing,
+    followers: JoinSet<()>,
+    /// Runs by the `id` of the request that asked for them. Filled in by the followers.
+    by_request: HashMap<String, TaskId>,
+    subscription: Option<Place>,
+    /// Replicas that this connection has brought, which leave with it.
+    replicas: Vec<String>,
+    seated: mpsc::Receiver<(String, TaskId)>,
+    seat: mpsc::Sender<(String, TaskId)>,
+}
+
+enum Turn {
+    Heard(Result<Option<Utf8Bytes>, WireError>),
+    Say(Say),
+    Events,
+    Seated((String, TaskId)),
+    FollowerEnded,
+    Closing,
+}
+
+pub(super) async fn serve(shared: Arc<Shared>, connection: Connection, client: Client) {
+    let (reader, writer) = connection.split();
+    let (outgoing, said) = outgoing::channel();
+    let id = shared.desk.new_client();
+    let payer = {
+        let mut accounts = shared.accounts.lock().expect("nothing panics while it holds them");
+        accounts.enter(&client.who, || shared.desk.new_client())
+    };
+    let (seat, seated) = mpsc::channel(AT_ONCE);
+    let asking =
+        Asking { shared: Arc::clone(&shared), client: id, payer, who: Arc::clone(&client.who) };
+    let session = Session {
+        asking,
+        outgoing,
+        followers: JoinSet::new(),
+        by_request: HashMap::new(),
+        subscription: None,
+        replicas: Vec::new(),
+        seated,
+        seat,
+        client: client.clone(),
+    };
+    if let Err(error) = session.run(reader, writer, said).await {
+        tracing::debug!(%error, who = %client.who, "a client is lost");
+    }
+    shared.accounts.lock().expect("nothing panics while it holds them").leave(&client.who);
+    shared.desk.lost(id).await;
+}
+
+// === impl Session ===
+
+impl Session {
+    async fn run(
+        mut self,
+        mut reader: Reader,
+        mut writer: Writer,
+        mut said: mpsc::Receiver<Say>,
+    ) -> Result<(), WireError> {
+        let shared = Arc::clone(&self.asking.shared);
+        let ended = loop {
+            let turn = tokio::select! {
+                biased;
+                () = shared.closing.cancelled() => Turn::Closing,
+                Some(seated) = self.seated.recv() => Turn::Seated(seated),
+                Some(say) = said.recv() => Turn::Say(say),
+                Some(_) = self.followers.join_next() => Turn::FollowerEnded,
+                heard = reader.next() => Turn::Heard(heard),
+                () = ready(self.subscription.as_mut()) => Turn::Events,
+            };
+            let went_on = match turn {
+                Turn::Closing => {
+                    // What was said before is still told.
+                    while let Ok(say) = said.try_recv() {
+                        writer.feed(say.frame).await?;
+                    }
+                    writer.close(CloseCode::AWAY, "shutting down").await.ok();
+                    break Ok(());
+                }
+                Turn::Heard(heard) => self.hear_all(heard, &mut reader, &mut writer).await,
+                Turn::Say(say) => tell(&mut writer, say, &mut said).await.map(|()| true),
+                Turn::Events => self.events(&mut writer).await,
+                Turn::Seated((id, task)) => {
+                    self.by_request.insert(id, task);
+                    Ok(true)
+                }
+                Turn::FollowerEnded => Ok(true),
+            };
+            match went_on {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        for id in &self.replicas {
+            shared.part(id);
+        }
+        ended
+    }
+
+    /// Hears all that is there. Returns whether the session goes on.
+    async fn hear_all(
+        &mut self,
+        heard: Result<Option<Utf8Bytes>, WireError>,
+        reader: &mut Reader,
+        writer: &mut Writer,
+    ) -> Result<bool, WireError> {
+        let mut heard = Some(heard);
+        for at in 0..AT_ONCE {
+            match heard.take() {
+                None => break,
+                Some(Ok(Some(text))) => self.hear(&text, writer).await?,
+                Some(Ok(None)) => return Ok(false),
+                Some(Err(error)) => {
+                    refuse_frame(&error, writer).await;
+                    return Err(error);
+                }
+            }
+            if at + 1 < AT_ONCE {
+                heard = reader.next().now_or_never();
+            }
+        }
+        writer.flush().await?;
+        Ok(true)
+    }
+
+    /// Sends what the stream has.
+    async fn events(&mut self, writer: &mut Writer) -> Result<bool, WireError> {
+        let shared = Arc::clone(&self.asking.shared);
+        let Some(place) = &mut self.subscription else { return Ok(true) };
+        match place.take(&shared.stream) {
+            Got::Frames { frames, missed } => {
+                if missed > 0 {
+                    writer.feed(Frame::new(Reply::Missed { missed }).encode()).await?;
+                }
+                for frame in frames {
+                    writer.feed(frame).await?;
+                }
+                writer.flush().await?;
+                Ok(true)
+            }
+            Got::TooSlow => {
+                writer.close(CloseCode::POLICY, "too slow: an end was missed").await.ok();
+                Ok(false)
+            }
+        }
+    }
+
+    async fn hear(&mut self, text: &Utf8Bytes, writer: &mut Writer) -> Result<(), WireError> {
+        let frame = match Frame::<Request>::decode(text) {
+            Ok(frame) => frame,
+            Err(unreadable) => {
+                let fault = Fault::from(unreadable);
+                let id = fault.correlation_id.clone();
+                return writer.feed(error(id, fault)).await;
+            }
+        };
+        let Frame { envelope, body } = frame;
+        let id = envelope.id;
+        if let Some(scope) = self.lacks(&body) {
+            let message = format!("this needs the scope `{}`", scope.as_str());
+            let fault =
+                Fault::new(ErrorCode::Unauthorized, message).suggest("use a token that has it");
+            return writer.feed(error(Some(id), fault)).await;
+        }
+        let reply = match body {
+            Request::ConnectionAck => Reply::ConnectionAck,
+            Request::Heartbeat => Reply::Heartbeat,
+            Request::Ping => Reply::Pong,
+            Request::Status(wish) => return self.status(id, wish, writer).await,
+            Request::Analysis(request) => {
+                self.analysis(id, *request, envelope.service);
+                return Ok(());
+            }
+            Request::Batch(batch) => {
+                let outgoing = self.outgoing.clone();
+                let batch_run = Batch { asking: self.asking.clone(), outgoing, id };
+                self.followers.spawn(batch_run.run(*batch));
+                return Ok(());
+            }
+            Request::Cancel(wish) => {
+                let by_request =
+                    wish.correlation_id.and_then(|id| self.by_request.get(&id).cloned());
+                self.cancel(id, wish.task_id.or(by_request)).await;
+                return Ok(());
+            }
+            Request::Progress(progress) => {
+                let stage = progress.stage.clone();
+                let frame = Frame::new(Reply::Progress(progress)).encode();
+                self.asking.shared.stream.publish(frame, None);
+                Reply::Ack { stage }
+            }
+            Request::Register(register) => self.register(*register),
+            Request::Unregister { service_id } => {
+                let registered = false;
+                let parted = self.asking.shared.part(&service_id);
+                let message = (!parted).then(|| "there was no such replica".to_owned());
+                Reply::Registration(Registration { registered, service_id, message })
+            }
+            Request::Other { kind } => {
+                let message = format!("`{kind}` is sent by servers, and not taken from clients");
+                return writer
+                    .feed(error(Some(id), Fault::new(ErrorCode::Unsupported, message)))
+                    .await;
+            }
+        };
+        writer.feed(Frame::answering(id, reply).encode()).await
+    }
+
+    /// The scope that a request needs and the client has not.
+    fn lacks(&self, request: &Request) -> Option<Scope> {
+        let needed = match request {
+            Request::ConnectionAck | Request::Heartbeat | Request::Ping | Request::Other { .. } => {
+                return None;
+            }
+            Request::Status(_) => Scope::Read,
+            Request::Analysis(_)
+            | Request::Batch(_)
+            | Request::Cancel(_)
+            | Request::Progress(_) => Scope::Run,
+            Request::Register(_) | Request::Unregister { .. } => Scope::Admin,
+        };
+        (!self.client.scopes.allows(needed)).then_some(needed)
+    }
+
+    fn analysis(&mut self, id: String, request: AnalysisRequest, service: Option<ServiceName>) {
+        let (asking, outgoing, seats) =
+            (self.asking.clone(), self.outgoing.clone(), self.seat.clone());
+        // Finding the source reads the disk: the session goes on meanwhile.
+        self.followers.spawn(async move {
+            match asking.submit(request, service).await {
+                Ok((seat, analyzer)) => {
+                    seats.send((id.clone(), seat.task.clone())).await.ok();
+                    Follower { outgoing, id, analyzer }.follow(seat).await;
+                }
+                Err(fault) => say(&outgoing, error(Some(id), fault)).await,
+            }
+        });
+    }
+
+    async fn status(
+        &mut self,
+        id: String,
+        wish: StatusWish,
+        writer: &mut Writer,
+    ) -> Result<(), WireError> {
+        let shared = Arc::clone(&self.asking.shared);
+        if let Some(task) = wish.task_id {
+            let status = shared.task_status(task).await;
+            return writer.feed(Frame::answering(id, Reply::Task(Box::new(status))).encode()).await;
+        }
+        match wish.subscribe {
+            Some(true) if self.subscription.is_none() => {
+                self.subscription = Some(shared.stream.subscribe());
+            }
+            Some(false) => self.subscription = None,
+            Some(true) | None => {}
+        }
+        let report = shared.report(self.subscription.is_some()).await;
+        writer.feed(Frame::answering(id, Reply::Status(Box::new(report))).encode()).await?;
+        if wish.replay && self.subscription.is_some() {
+            for frame in shared.stream.last() {
+                writer.feed(as_status_update(&frame)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn cancel(&mut self, id: String, task: Option<TaskId>) {
+        let cancelled = match &task {
+            Some(task) => self.asking.shared.desk.cancel(task.clone(), self.asking.client).await,
+            None => Cancelled::NotFound,
+        };
+        let state = match &cancelled {
+            Cancelled::Stopping(_) | Cancelled::Left => TaskState::Cancelled,
+            Cancelled::AlreadyEnded => TaskState::AlreadyFinished,
+            Cancelled::NotFound => TaskState::NotFound,
+        };
+        let reply = Reply::Task(Box::new(TaskStatus::new(state, task)));
+        let frame = Frame::answering(id, reply).encode();
+        let outgoing = self.outgoing.clone();
+        self.followers.spawn(async move {
+            if let Cancelled::Stopping(log) = cancelled {
+                // "Cancelled" is said when the last process is gone.
+                log.wait_for_end().await;
+            }
+            say(&outgoing, frame).await;
+        });
+    }
+
+    fn register(&mut self, register: Register) -> Reply {
+        let Register { service_type, service_id, url, weight, zone, .. } = register;
+        let refuse = |message: &str| {
+            Reply::Registration(Registration {
+                registered: false,
+                service_id: service_id.clone(),
+                message: Some(message.to_owned()),
+            })
+        };
+        let Some(analyzer) = service_type.analyzer() else {
+            return refuse("this service makes no analyses");
+        };
+        if !url.starts_with("ws://") && !url.starts_with("wss://") {
+            return refuse("the `url` must begin with `ws://` or `wss://`");
+        }
+        let mut terms = EndpointTerms::local(&url, super::SLOTS);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is clamped"
+        )]
+        let whole = weight.unwrap_or(1.0).clamp(1.0, 1_000.0) as u32;
+        terms.weight = whole;
+        terms.zone = if zone.is_none() { Zone(0) } else { Zone(1) };
+        self.asking.shared.join_as(analyzer, service_id.clone(), url, terms);
+        if !self.replicas.contains(&service_id) {
+            self.replicas.push(service_id.clone());
+        }
+        Reply::Registration(Registration { registered: true, service_id, message: None })
+    }
+}
+
+/// Waits until a subscriber has something to take; for ever, where there is none.
+async fn ready(subscription: Option<&mut Place>) {
+    match subscription {
+        Some(place) => place.ready().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Sends what is to be said, with all that waits behind it, in one write.
+async fn tell(
+    writer: &mut Writer,
+    say: Say,
+    said: &mut mpsc::Receiver<Say>,
+) -> Result<(), WireError> {
+    writer.feed(say.frame).await?;
+    while let Ok(say) = said.try_recv() {
+        writer.feed(say.frame).await?;
+    }
+    writer.flush().await
+}
+
+/// A frame that may not be: the client is told, and the connection ends.
+async fn refuse_frame(error_of: &WireError, writer: &mut Writer) {
+    if let Some(fault) = refusal::of_wire(error_of) {
+        writer.feed(error(None, fault)).await.ok();
+        writer.flush().await.ok();
+    }
+    if let Some(code) = error_of.close_code() {
+        writer.close(code, &error_of.to_string()).await.ok();
+    }
+}

@@ -1,0 +1,312 @@
+//! The gateway before services of the same process, under paused time.
+
+#![allow(clippy::unwrap_used, reason = "a test ends where its premise does")]
+
+#[path = "../common/mod.rs"]
+mod common; // clients, and an analyzer that does as its request says
+
+use assay_server::{
+    Backend, Client as Who, Gateway, GatewayTerms, Resolved, Scopes, Service, ServiceTerms,
+};
+use assay_wire::{Analyzer, Connection, Limits, pair};
+use common::{
+    fake::{self, Fake},
+    receive, send, until,
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
+
+struct World {
+    gateway: Gateway,
+    service: Service<Fake>,
+}
+
+impl World {
+    fn new(slots: u32, terms: GatewayTerms) -> Self {
+        let service = Service::start(
+            Fake,
+            ServiceTerms { slots, queue_max: 1_000, ..ServiceTerms::default() },
+        );
+        let local = service.clone();
+        let backend = Backend::Local { slots, connect: Box::new(move || local.connect()) };
+        let resolve = Arc::new(|request| {
+            let found = Resolved { request, digest: Some("d".to_owned()) };
+            Box::pin(async move { Ok(found) }) as _
+        });
+        let gateway = Gateway::start(terms, vec![(Analyzer::Static, backend)], None, resolve);
+        Self { gateway, service }
+    }
+
+    fn client(&self) -> Connection {
+        self.client_of("here", Scopes::ALL)
+    }
+
+    fn client_of(&self, who: &str, scopes: Scopes) -> Connection {
+        let (ours, theirs) = pair(Limits::local());
+        let (gateway, who) = (self.gateway.clone(), Who { who: who.into(), scopes });
+        tokio::spawn(async move { gateway.serve(theirs, who).await });
+        ours
+    }
+}
+
+fn world() -> World {
+    World::new(50, GatewayTerms::default())
+}
+
+fn analysis(id: &str, model: &str, more: Value) -> Value {
+    let mut data = json!({ "model": model, "app_number": 1, "analysis_type": "security_python" });
+    for (key, value) in more.as_object().unwrap() {
+        data[key] = value.clone();
+    }
+    json!({ "type": "analysis_request", "id": id, "data": data })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_answered_at_once_is_answered_as_recorded() {
+    let world = world();
+    let mut client = world.client();
+    for (kind, reply, data) in
+        [("heartbeat", "heartbeat", json!({ "status": "alive" })), ("ping", "pong", Value::Null)]
+    {
+        send(&mut client, json!({ "type": kind, "id": "a2" })).await;
+        let frame = receive(&mut client).await;
+        assert_eq!((&frame["type"], &frame["correlation_id"]), (&json!(reply), &json!("a2")));
+        assert_eq!(frame["data"], data);
+    }
+    send(&mut client, json!({ "type": "connection_ack", "id": "a1" })).await;
+    assert_eq!(receive(&mut client).await["data"]["status"], "acknowledged");
+    send(&mut client, json!({ "type": "status_request", "id": "st1" })).await;
+    let status = receive(&mut client).await;
+    assert_eq!(status["data"]["services"]["security_analyzer"], "ws://localhost:2001");
+    assert_eq!(status["data"]["subscribed"], false);
+    assert_eq!(status["data"]["pool"]["max_concurrent_connections"], 50);
+    send(&mut client, json!({ "type": "dance", "id": "d" })).await;
+    let error = receive(&mut client).await;
+    assert_eq!((&error["type"], &error["data"]["code"]), (&json!("error"), &json!("unknown_type")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_analysis_is_queued_then_told_then_ended_once() {
+    let world = world();
+    let mut client = world.client();
+    send(&mut client, analysis("job", "quick", json!({}))).await;
+    let queued = receive(&mut client).await;
+    assert_eq!(
+        (&queued["type"], &queued["data"]["state"]),
+        (&json!("status_update"), &json!("queued"))
+    );
+    let task = queued["data"]["task_id"].clone();
+    let result = until(&mut client, "analysis_result").await;
+    assert_eq!(result["correlation_id"], "job");
+    assert_eq!(result["data"]["type"], "static_analysis_result");
+    assert_eq!(result["data"]["status"], "success");
+    assert_eq!(result["data"]["analysis"]["model"], "quick");
+    send(&mut client, json!({ "type": "status_request", "data": { "task_id": task } })).await;
+    let status = receive(&mut client).await;
+    assert_eq!(status["data"]["state"], "finished");
+    assert_eq!(status["data"]["result"]["analysis"]["model"], "quick");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_equal_requests_are_one_run_and_who_leaves_disturbs_nobody() {
+    let world = world();
+    let mut clients = Vec::new();
+    for _ in 0..100 {
+        let mut client = world.client();
+        send(&mut client, analysis("e", "slow", json!({ "task_id": "equal" }))).await;
+        until(&mut client, "progress_update").await;
+        clients.push(client);
+    }
+    // The first to ask cancels; the second just goes.
+    send(&mut clients[0], json!({ "type": "cancel_request", "data": { "task_id": "equal" } }))
+        .await;
+    assert_eq!(until(&mut clients[0], "analysis_result").await["data"]["status"], "cancelled");
+    drop(clients.remove(1));
+    for client in &mut clients[1..] {
+        let result = until(client, "analysis_result").await;
+        assert_eq!(result["data"]["status"], "success");
+    }
+    assert_eq!(fake::runs_of("equal"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_reaches_the_service_and_the_request_still_gets_its_one_result() {
+    let world = world();
+    let mut client = world.client();
+    send(&mut client, analysis("job", "waits", json!({}))).await;
+    until(&mut client, "progress_update").await;
+    send(&mut client, json!({ "type": "heartbeat", "id": "h" })).await;
+    until(&mut client, "heartbeat").await;
+    send(&mut client, json!({ "type": "cancel_request", "data": { "correlation_id": "job" } }))
+        .await;
+    let (mut results, mut said) = (0, 0);
+    while results + said < 2 {
+        let frame = receive(&mut client).await;
+        match frame["type"].as_str().unwrap() {
+            "analysis_result" => {
+                assert_eq!(frame["data"]["status"], "cancelled");
+                results += 1;
+            }
+            "status_update" => {
+                assert_eq!(frame["data"]["state"], "cancelled");
+                said += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(world.service.health().await.active, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_deadline_passes_down_and_what_was_found_comes_back() {
+    let world = world();
+    let mut client = world.client();
+    let begun = Instant::now();
+    send(&mut client, analysis("job", "waits", json!({ "timeout": 3 }))).await;
+    let result = until(&mut client, "analysis_result").await;
+    let took = begun.elapsed().as_millis();
+    assert_eq!(result["data"]["status"], "timeout");
+    assert_eq!(result["data"]["analysis"]["found"], 1);
+    assert!((2_500..=3_000).contains(&took), "{took} ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_clients_work_lives_on_for_its_grace() {
+    let world = world();
+    let begun = Instant::now();
+    let mut client = world.client();
+    send(&mut client, analysis("job", "waits", json!({}))).await;
+    until(&mut client, "progress_update").await;
+    drop(client);
+    while world.service.health().await.active > 0 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let took = begun.elapsed().as_secs();
+    assert!((29..=31).contains(&took), "{took} s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn subscribers_hear_of_all_work_and_a_late_one_of_the_last() {
+    let world = world();
+    let mut early = world.client();
+    send(&mut early, json!({ "type": "status_request", "data": { "subscribe": "events" } })).await;
+    assert_eq!(receive(&mut early).await["data"]["subscribed"], true);
+    let mut client = world.client();
+    send(&mut client, analysis("job", "quick", json!({}))).await;
+    until(&mut client, "analysis_result").await;
+    let end = loop {
+        let frame = receive(&mut early).await;
+        if frame["data"]["state"] == "finished" {
+            break frame;
+        }
+        assert_eq!(frame["type"], "progress_update");
+    };
+    assert_eq!(end["data"]["status"], "success");
+    let mut late = world.client();
+    let wish = json!({ "subscribe": true, "replay": true });
+    send(&mut late, json!({ "type": "status_request", "data": wish })).await;
+    assert_eq!(receive(&mut late).await["data"]["subscribed"], true);
+    assert_eq!(receive(&mut late).await["type"], "status_update");
+    send(&mut client, json!({ "type": "progress_update", "data": { "stage": "mine" } })).await;
+    assert_eq!(
+        until(&mut client, "status_update").await["data"],
+        json!({ "ack": true, "stage": "mine" })
+    );
+    assert_eq!(until(&mut late, "progress_update").await["data"]["stage"], "mine");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_too_often_is_told_when_to_come_back_and_heartbeats_are_exempt() {
+    let mut terms = GatewayTerms::default();
+    terms.rate.burst = 5.try_into().unwrap();
+    let world = World::new(50, terms);
+    let mut client = world.client();
+    for number in 0..8 {
+        send(&mut client, analysis(&format!("j{number}"), "quick", json!({}))).await;
+    }
+    let mut limited = 0;
+    while limited < 3 {
+        let error = until(&mut client, "error").await;
+        assert_eq!(error["data"]["code"], "rate_limited");
+        assert!(error["data"]["retry_after_ms"].as_u64().unwrap() > 0);
+        limited += 1;
+    }
+    for _ in 0..1_000 {
+        send(&mut client, json!({ "type": "heartbeat" })).await;
+        until(&mut client, "heartbeat").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_answers_once_for_all_its_apps() {
+    let world = world();
+    let mut client = world.client();
+    let apps: Vec<Value> =
+        (0..100).map(|number| json!([format!("own-{number}"), number])).collect();
+    let data = json!({ "apps": apps, "analysis_type": "static" });
+    send(&mut client, json!({ "type": "batch_request", "id": "b", "data": data })).await;
+    let result = until(&mut client, "batch_result").await;
+    assert_eq!(
+        (&result["data"]["total"], &result["data"]["succeeded"]),
+        (&json!(100), &json!(100))
+    );
+    for (number, item) in result["data"]["results"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(item["result"]["analysis"]["model"], format!("own-{number}"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_connections_than_the_cap_whatever_is_asked() {
+    let world = World::new(200, GatewayTerms::default());
+    let mut client = world.client();
+    for number in 0..200 {
+        send(
+            &mut client,
+            analysis(&format!("j{number}"), "waits", json!({ "task_id": format!("cap{number}") })),
+        )
+        .await;
+    }
+    let mut seen = 0;
+    while seen < 200 {
+        let frame = until(&mut client, "status_update").await;
+        seen += usize::from(frame["data"]["state"] == "queued");
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    send(&mut client, json!({ "type": "status_request", "id": "s" })).await;
+    let status = until(&mut client, "status_update").await;
+    let pool = &status["data"]["pool"];
+    assert_eq!(pool["active"].as_u64().unwrap() + pool["idle"].as_u64().unwrap(), 50);
+    assert_eq!(world.service.health().await.active, 50);
+    assert_eq!(status["data"]["tasks"]["queued"], 150);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_may_do_what_its_scopes_allow() {
+    let world = world();
+    let mut reader = world.client_of("token", Scopes { read: true, ..Scopes::default() });
+    send(&mut reader, json!({ "type": "status_request" })).await;
+    assert_eq!(receive(&mut reader).await["type"], "status_update");
+    send(&mut reader, analysis("j", "quick", json!({}))).await;
+    let error = receive(&mut reader).await;
+    assert_eq!(error["data"]["code"], "unauthorized");
+    let register =
+        json!({ "service_type": "security_analyzer", "service_id": "x", "url": "ws://x" });
+    send(&mut reader, json!({ "type": "service_register", "data": register })).await;
+    assert_eq!(receive(&mut reader).await["data"]["code"], "unauthorized");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_gateway_finishes_what_runs() {
+    let world = world();
+    let mut client = world.client();
+    send(&mut client, analysis("j", "slow", json!({}))).await;
+    until(&mut client, "progress_update").await;
+    let gateway = world.gateway.clone();
+    let stopping = tokio::spawn(async move { gateway.shut_down(Duration::from_mins(1)).await });
+    tokio::task::yield_now().await;
+    send(&mut client, analysis("k", "quick", json!({}))).await;
+    assert_eq!(until(&mut client, "error").await["data"]["code"], "draining");
+    assert_eq!(until(&mut client, "analysis_result").await["data"]["status"], "success");
+    stopping.await.unwrap();
+}
