@@ -9,11 +9,12 @@ use crate::{
     encode::Object,
     fault::Unreadable,
     fields::{Fields, whole},
+    loose,
     routes::AnalysisType,
 };
 use assay_model::TaskId;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -26,7 +27,9 @@ pub struct AnalysisRequest {
     pub model: Option<String>,
     /// The number of the app: a number, a text of digits, or `app3`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "loose::number")]
     pub app_number: Option<u32>,
+    /// What is looked for: a word of the table of types, or one that begins as they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub analysis_type: Option<AnalysisType>,
     /// Where the source is. It must lie inside a configured root.
@@ -35,6 +38,7 @@ pub struct AnalysisRequest {
     /// Names of tools, in lower case; none means the default set. Also read from `config.tools` and
     /// `options.tools`, and from one text with commas.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "loose::list")]
     pub tools: Vec<String>,
     /// Settings of tools, by the name of the tool (`config`, or `options`).
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -43,7 +47,8 @@ pub struct AnalysisRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub target_urls: Vec<String>,
     /// Seconds that the analysis may take, with or without a fraction.
-    #[serde(rename = "timeout", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "timeout", serialize_with = "seconds")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout_s: Option<f64>,
     /// 1 to 3; 3 is most urgent, and 1 is meant where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +58,8 @@ pub struct AnalysisRequest {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<u32>,
     /// Seconds that a performance test takes.
-    #[serde(rename = "duration", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "duration", serialize_with = "seconds")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
     /// A name for the task that the client chose. Asking again with it joins the same work.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +83,19 @@ pub const TIMEOUT_S_MAX: f64 = 604_800.0;
 
 /// The largest number of an app.
 pub const APP_NUMBER_MAX: u64 = u32::MAX as u64;
+
+/// Writes whole seconds as whole numbers: an old service may count with them.
+#[expect(clippy::ref_option, reason = "serde gives a reference")]
+fn seconds<S: Serializer>(amount: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
+    match amount {
+        Some(amount) if amount.fract() == 0.0 && *amount <= TIMEOUT_S_MAX =>
+        {
+            #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+            to.serialize_i64(*amount as i64)
+        }
+        other => other.serialize(to),
+    }
+}
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 fn is_false(switch: &bool) -> bool {

@@ -22,6 +22,7 @@ mod fields; // fields of a request, read tolerantly
 mod head; // the fields that any request may have
 mod limits; // what a connection may take
 mod listen; // accepts clients, and hands over what they ask
+mod loose; // schemas of fields that are read in several spellings
 mod payload; // JSON that is only passed on
 mod task; // what is said about one task
 mod tls; // which certificate we show, and whom we trust
@@ -39,6 +40,7 @@ pub use limits::{KeepAlive, Limits, MESSAGE_MAX, MESSAGE_MAX_TRUSTED, WRITE_BYTE
 pub use listen::{Accepted, Handler, ListenNote, ListenTerms, Listener, Peer};
 pub use payload::Payload;
 pub use routes::{AnalysisType, Analyzer, Route, ServiceName};
+pub use service::AnalysisReply;
 pub use task::{AnalysisStatus, Progress, TaskState, TaskStatus, ToolWord};
 pub use tls::{TlsClient, TlsServer};
 pub use token::{TOKEN_MAX, Token};

@@ -13,12 +13,19 @@ use serde::{Deserialize, Serialize};
 words! {
     /// A service as the gateway's clients name it.
     ServiceName, "service" {
+        /// Served by static-analyzer.
         SecurityAnalyzer = "security_analyzer",
+        /// Served by static-analyzer.
         CodeQuality = "code_quality",
+        /// Served by static-analyzer.
         DependencyScanner = "dependency_scanner",
+        /// Served by dynamic-analyzer.
         DynamicAnalyzer = "dynamic_analyzer",
+        /// Served by performance-tester.
         PerformanceTester = "performance_tester",
+        /// Served by ai-analyzer.
         AiAnalyzer = "ai_analyzer",
+        /// The gateway itself.
         Gateway = "gateway",
     }
 }

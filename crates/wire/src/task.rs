@@ -10,6 +10,7 @@ words! {
     TaskState, "task state" {
         /// Accepted, and waiting for its turn.
         Queued = "queued",
+        /// Its tools run.
         Running = "running",
         /// It ended; `status` and `result` say how.
         Finished = "finished",
@@ -31,7 +32,9 @@ words! {
         Partial = "partial",
         /// No tool did its work, or there was nothing to analyse.
         Error = "error",
+        /// Its deadline passed. What was found until then is there.
         Timeout = "timeout",
+        /// Somebody cancelled it, or nobody waited for it any more.
         Cancelled = "cancelled",
     }
 }
@@ -43,11 +46,15 @@ words! {
         Success = "success",
         /// It did its work and found nothing.
         NoIssues = "no_issues",
+        /// It failed, or what it wrote is no report, or its self-test failed.
         Error = "error",
+        /// Its own deadline passed.
         Timeout = "timeout",
+        /// The analysis was stopped before it ended.
         Cancelled = "cancelled",
         /// The app holds nothing that it reads.
         Skipped = "skipped",
+        /// It is not installed, or what it needs cannot be reached.
         NotAvailable = "not_available",
     }
 }

@@ -39,8 +39,16 @@ pub(crate) struct Decoder {
     bytes: BytesMut,
     /// The frame whose payload is awaited.
     header: Option<Header>,
-    /// The fragments so far of a message that came in several frames.
-    parts: Option<BytesMut>,
+    /// A message that comes in several frames, as far as it is there.
+    parts: Option<Parts>,
+}
+
+/// The fragments of a message so far.
+#[derive(Debug, Default)]
+struct Parts {
+    bytes: BytesMut,
+    /// How many of them are known to be whole characters.
+    sound: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -139,7 +147,7 @@ impl Decoder {
             (TEXT | BINARY, Some(_)) => Err(broken("a new message within a message")),
             (BINARY, None) => Err(WireError::Binary),
             (CONTINUATION | TEXT, parts) => {
-                let before = parts.as_ref().map_or(0, BytesMut::len);
+                let before = parts.as_ref().map_or(0, |parts| parts.bytes.len());
                 let size = before.saturating_add(header.length);
                 let too_large = || WireError::TooLarge { size: size as u64, max: self.message_max };
                 if size > self.message_max { Err(too_large()) } else { Ok(()) }
@@ -160,19 +168,36 @@ impl Decoder {
             CLOSE => return closed(&payload).map(|closed| Some(Incoming::Close(closed))),
             _ => {}
         }
-        let whole = match self.parts.take() {
-            None => payload,
-            Some(mut parts) => {
-                parts.extend_from_slice(&payload);
-                parts
+        let whole = match (self.parts.take(), header.is_final) {
+            (None, true) => payload,
+            (parts, is_final) => {
+                let mut parts = parts.unwrap_or_default();
+                parts.add(&payload)?;
+                if !is_final {
+                    self.parts = Some(parts);
+                    return Ok(None);
+                }
+                parts.bytes
             }
         };
-        if !header.is_final {
-            self.parts = Some(whole);
-            return Ok(None);
-        }
         let text = Utf8Bytes::try_from(whole.freeze()).map_err(|_| WireError::NotUtf8)?;
         Ok(Some(Incoming::Text(text)))
+    }
+}
+
+// === impl Parts ===
+
+impl Parts {
+    /// Adds a fragment. A character may be cut between two of them; what can become none is refused
+    /// before more of it is taken.
+    fn add(&mut self, fragment: &[u8]) -> Result<(), WireError> {
+        self.bytes.extend_from_slice(fragment);
+        match std::str::from_utf8(&self.bytes[self.sound..]) {
+            Ok(text) => self.sound += text.len(),
+            Err(bad) if bad.error_len().is_some() => return Err(WireError::NotUtf8),
+            Err(cut) => self.sound += cut.valid_up_to(),
+        }
+        Ok(())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     fault::{ErrorCode, Unreadable},
     fields::{Fields, switch_word},
     head::{Head, unknown_type},
+    loose,
     payload::Payload,
     routes::ServiceName,
     task::Progress,
@@ -48,6 +49,7 @@ pub struct StatusWish {
     /// Joins the stream of events, or leaves it. Also read from words: "events" and "yes" join,
     /// "none" and "no" leave.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "loose::switch")]
     pub subscribe: Option<bool>,
     /// Whether the last 50 events are sent first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -46,6 +46,7 @@ pub enum Reply {
 words! {
     /// What a service thinks of itself.
     HealthStatus, "health" {
+        /// All of its tools work.
         Healthy = "healthy",
         /// It works, but some of its tools do not; `unavailable_tools` says which and why.
         Degraded = "degraded",
