@@ -205,3 +205,41 @@ async fn who_pings_and_does_not_read_costs_no_memory() {
     assert_eq!(message.unwrap(), Some(text("")));
     assert!(writer.waiting() < 10_000 + 200, "{} bytes wait", writer.waiting());
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_flushes_again_and_again_does_not_wait_longer() {
+    let (one, other) = pair(Limits::local());
+    let (_reader, mut writer) = one.split();
+    assert!(writer.try_feed(text(&"x".repeat(200_000))).unwrap());
+    assert!(!writer.try_feed(text("no room")).unwrap());
+    let begun = Instant::now();
+    let end = loop {
+        if let Ok(end) = tokio::time::timeout(Duration::from_secs(1), writer.flush()).await {
+            break end;
+        }
+    };
+    assert!(matches!(end, Err(WireError::Stalled { .. })), "{end:?}");
+    assert_eq!(begun.elapsed().as_secs(), 11);
+    drop(other);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_peer_who_keeps_taking_is_kept() {
+    let (one, other) = pair(Limits::local());
+    let (_one, mut writer) = one.split();
+    let (mut reader, _other) = other.split();
+    let begun = Instant::now();
+    let send = async {
+        for _ in 0..100 {
+            writer.send(text(&"x".repeat(100_000))).await.unwrap();
+        }
+    };
+    let receive = async {
+        for _ in 0..100 {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+            reader.next().await.unwrap().unwrap();
+        }
+    };
+    tokio::join!(send, receive);
+    assert_eq!(begun.elapsed().as_secs(), 800);
+}

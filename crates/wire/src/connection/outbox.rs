@@ -28,6 +28,8 @@ pub(crate) struct Outbox {
     written: usize,
     /// Bytes in all pieces that are not written yet.
     waiting: usize,
+    /// Bytes that were ever written.
+    total: u64,
     needs_flush: bool,
 }
 
@@ -61,11 +63,16 @@ impl Outbox {
     pub(crate) fn new(masks: Masks) -> Self {
         let dice = RandomState::new().hash_one(0_u8) | 1;
         let pieces = VecDeque::new();
-        Self { masks, dice, pieces, written: 0, waiting: 0, needs_flush: false }
+        Self { masks, dice, pieces, written: 0, waiting: 0, total: 0, needs_flush: false }
     }
 
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// How many bytes were ever written.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
     }
 
     pub(crate) fn is_flushed(&self) -> bool {
@@ -179,6 +186,7 @@ impl Outbox {
             }
             self.needs_flush = true;
             self.waiting -= taken;
+            self.total += taken as u64;
             self.written += taken;
             if taken == length {
                 self.pieces.pop_front();

@@ -144,7 +144,7 @@ impl Reader {
         if wire.outbox.is_flushed() || wire.is_lost {
             return Ok(());
         }
-        match wire.poll_down_to(0) {
+        match wire.poll_down_to(0, self.shared.limits()) {
             Poll::Ready(Err(_)) if self.end.is_some() => Ok(()),
             Poll::Ready(end) => end,
             Poll::Pending => Ok(()),

@@ -12,6 +12,7 @@ use std::{
     fmt, io,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Wake, Waker},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -48,8 +49,21 @@ pub(crate) struct Wire {
     pub(crate) close_sent: Option<Instant>,
     /// Set once the stream failed.
     pub(crate) is_lost: bool,
+    /// Present while the peer keeps bytes waiting.
+    pub(crate) patience: Option<Patience>,
     /// What the stream is given in place of the waker of either half.
     waker: Waker,
+}
+
+/// By when the peer must have taken the bytes that waited at some moment. It outlives the call that
+/// waits: whoever flushes again and again does not begin anew.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// The count of written bytes at which they are all taken.
+    taken_at: u64,
+    pub(crate) until: Instant,
+    pub(crate) bytes: usize,
+    pub(crate) within: Duration,
 }
 
 #[derive(Default)]
@@ -81,7 +95,7 @@ impl Shared {
     pub(crate) fn new(stream: Box<dyn Stream>, outbox: Outbox, limits: Limits) -> Self {
         let sleepers = Arc::new(Sleepers::default());
         let waker = Waker::from(Arc::clone(&sleepers));
-        let wire = Wire { stream, outbox, close_sent: None, is_lost: false, waker };
+        let wire = Wire { stream, outbox, close_sent: None, is_lost: false, patience: None, waker };
         Self(Arc::new(Both { wire: Mutex::new(wire), sleepers, limits }))
     }
 
@@ -107,13 +121,31 @@ impl Shared {
 
 impl Wire {
     /// Writes until no more than `most` bytes wait.
-    pub(crate) fn poll_down_to(&mut self, most: usize) -> Poll<Result<(), WireError>> {
+    pub(crate) fn poll_down_to(
+        &mut self,
+        most: usize,
+        limits: &Limits,
+    ) -> Poll<Result<(), WireError>> {
         if self.is_lost {
             return Poll::Ready(Err(WireError::Closed));
         }
         let waker = self.waker.clone();
         let cx = &mut Context::from_waker(&waker);
-        self.outbox.poll_down_to(most, &mut self.stream, cx).map_err(|source| self.lose(source))
+        let polled = self.outbox.poll_down_to(most, &mut self.stream, cx);
+        self.be_patient(limits);
+        polled.map_err(|source| self.lose(source))
+    }
+
+    /// Gives the bytes that now wait their time, once those that waited before are taken.
+    fn be_patient(&mut self, limits: &Limits) {
+        let (bytes, total) = (self.outbox.waiting(), self.outbox.total());
+        if self.outbox.is_flushed() {
+            self.patience = None;
+        } else if self.patience.is_none_or(|patience| patience.taken_at <= total) {
+            let within = limits.write_time(bytes);
+            let (taken_at, until) = (total + bytes as u64, Instant::now() + within);
+            self.patience = Some(Patience { taken_at, until, bytes, within });
+        }
     }
 
     /// Calls `read` with the stream and the context in which it must be polled.

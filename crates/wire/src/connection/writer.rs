@@ -1,13 +1,12 @@
 //! The half that writes.
 
-use super::shared::{Half, Shared};
+use super::shared::{Half, Patience, Shared};
 use crate::{close::CloseCode, error::WireError};
 use std::{
     future::poll_fn,
     task::{Context, Poll},
-    time::Duration,
 };
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tungstenite::Utf8Bytes;
 
 /// The half of a connection that writes. Dropping it does not close the connection while the
@@ -38,6 +37,16 @@ impl Writer {
             self.take_in(text, usize::MAX)?;
         }
         Ok(())
+    }
+
+    /// As [`feed`](Self::feed) without waiting: `false` where there is no room, and the message was
+    /// not taken.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` if the connection is.
+    pub fn try_feed(&mut self, text: Utf8Bytes) -> Result<bool, WireError> {
+        self.take_in(text, self.shared.limits().queued_max)
     }
 
     /// Writes all that waits.
@@ -106,21 +115,31 @@ impl Writer {
         if let Poll::Ready(end) = poll_fn(|cx| Poll::Ready(self.poll_down_to(most, cx))).await {
             return end;
         }
-        let bytes = self.waiting();
-        let within = self.shared.limits().write_time(bytes);
-        let deadline = Instant::now() + within;
-        match timeout_at(deadline, poll_fn(|cx| self.poll_down_to(most, cx))).await {
-            Ok(end) => end,
-            Err(_) => Err(self.give_up(bytes, within)),
+        loop {
+            let Some(patience) = self.patience() else { return self.closed() };
+            let work = poll_fn(|cx| self.poll_down_to(most, cx));
+            if let Ok(end) = timeout_at(patience.until, work).await {
+                return end;
+            }
+            // Bytes that waited then may be taken, and others wait.
+            if self.patience().is_some_and(|now| now.until <= patience.until) {
+                self.shared.lock().give_up();
+                let Patience { bytes, within, .. } = patience;
+                return Err(WireError::Stalled { bytes, within });
+            }
         }
     }
 
     fn poll_down_to(&self, most: usize, cx: &Context<'_>) -> Poll<Result<(), WireError>> {
-        self.shared.lock_as(Half::Writer, cx).poll_down_to(most)
+        self.shared.lock_as(Half::Writer, cx).poll_down_to(most, self.shared.limits())
     }
 
-    fn give_up(&self, bytes: usize, within: Duration) -> WireError {
-        self.shared.lock().give_up();
-        WireError::Stalled { bytes, within }
+    fn patience(&self) -> Option<Patience> {
+        self.shared.lock().patience
+    }
+
+    /// All was written meanwhile by the other half, or it lost the connection.
+    fn closed(&self) -> Result<(), WireError> {
+        if self.shared.lock().is_lost { Err(WireError::Closed) } else { Ok(()) }
     }
 }
