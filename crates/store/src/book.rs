@@ -11,9 +11,11 @@
 
 mod fault; // what went wrong inside a transaction
 mod home; // where a book lies
+mod opening; // begun, taken as it is, migrated, or saved
 mod reader; // who reads
 mod results; // compressed, and big ones as files
 mod rows; // how things stand in the tables
+mod salvage; // what can be read of a damaged one
 mod schema; // the shape of the tables, and the way to it
 mod task; // what is remembered of a task
 mod writer; // who writes: many orders in one transaction
@@ -25,19 +27,17 @@ pub use task::{
     TaskQuery, TaskRecord, WorkState,
 };
 
-use crate::{
-    StoreError,
-    disk::{make_folders, sync_folder},
-    lock::Lock,
-};
+use crate::{StoreError, disk::make_folders, lock::Lock};
 use assay_model::TaskId;
-use fault::Fault;
 use home::Home;
 use jiff::Timestamp;
 use results::Pending;
-use rusqlite::{Connection, OpenFlags};
-use schema::Found;
-use std::{fmt, ops::Deref, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use writer::Writer;
 
 /// How a book is kept.
@@ -47,6 +47,9 @@ pub struct BookTerms {
     pub big_result: usize,
     /// Orders that may wait to be written. Who comes then waits for room, in order.
     pub waiting_max: u32,
+    /// Up to so many bytes the whole database is looked over when it is opened; of a larger one
+    /// only what is open.
+    pub check_max: u64,
 }
 
 /// The book of a server. Made by [`Book::open`]; clones share it. [`close`](Self::close) waits for
@@ -66,13 +69,27 @@ pub enum Opened {
     New,
     /// It was there and whole.
     Here,
+    /// It had an older version; how it was before is in `kept`.
+    Migrated { from: u32, kept: PathBuf },
+    /// It was damaged. The damaged files lie in `aside`, and a new book holds what could be read.
+    Damaged { aside: PathBuf, why: String, saved: Saved },
+}
+
+/// What was saved from a damaged book.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Tasks whose end is to come.
+    pub open: u32,
+    /// All tasks, the open ones too.
+    pub tasks: u32,
+    pub results: u32,
 }
 
 // === impl BookTerms ===
 
 impl Default for BookTerms {
     fn default() -> Self {
-        Self { big_result: 1 << 20, waiting_max: 4096 }
+        Self { big_result: 1 << 20, waiting_max: 4096, check_max: 64 << 20 }
     }
 }
 
@@ -87,20 +104,7 @@ impl Book {
             StoreError::InUse { path } => StoreError::BookInUse { path },
             other => other,
         })?;
-        let at_home = |fault: Fault| fault.at(&home);
-        let db = connect(&home).map_err(|error| at_home(error.into()))?;
-        let opened = match schema::look(&db).map_err(|error| at_home(error.into()))? {
-            Found::Empty => {
-                schema::migrate(&db, 0).map_err(|error| at_home(error.into()))?;
-                sync_folder(folder)?;
-                Opened::New
-            }
-            Found::Book { version: BOOK_VERSION } => Opened::Here,
-            Found::Book { version } => {
-                return Err(StoreError::BookVersion { path: home.database(), found: version });
-            }
-            Found::Foreign => return Err(StoreError::NotABook { path: home.database() }),
-        };
+        let (db, opened) = opening::open(&home, &terms)?;
         let writer = Writer::new(home.clone(), db, lock, terms.waiting_max);
         let reader = BookReader::new(home.clone());
         Ok((Self { writer, reader, home, terms }, opened))
@@ -179,24 +183,4 @@ impl fmt::Debug for Book {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Book").field("folder", &self.home.folder).finish_non_exhaustive()
     }
-}
-
-/// The connection that writes.
-fn connect(home: &Home) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(home.database(), flags)?;
-    db.busy_timeout(Duration::from_secs(5))?;
-    // Before the first table, or it changes nothing. Pruning gives space back to the disk.
-    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    db.pragma_update(None, "journal_mode", "WAL")?;
-    // A commit returns when the log is on the disk itself, not when the system has heard of it.
-    db.pragma_update(None, "synchronous", "FULL")?;
-    db.pragma_update(None, "foreign_keys", true)?;
-    db.pragma_update(None, "trusted_schema", false)?;
-    db.pragma_update(None, "cell_size_check", true)?;
-    // A log that one large transaction blew up does not stay large.
-    db.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    Ok(db)
 }

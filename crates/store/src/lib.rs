@@ -38,7 +38,7 @@ mod run_log; // the events of one analysis, appended and read back
 pub use batch::{BATCH_JSON, BatchFolder};
 pub use book::{
     BOOK_VERSION, Book, BookReader, BookTerms, EndRecord, EndState, NewTask, OpenTask, Opened,
-    StateFilter, StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, WorkState,
+    Saved, StateFilter, StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, WorkState,
 };
 pub use durations::{DurationsFile, Learnt};
 pub use entry::{Entry, REPORT_BYTES_MAX, StoredFile, TaskState};

@@ -9,6 +9,8 @@ use rusqlite::ErrorCode;
 pub(super) enum Fault {
     /// The database could not.
     Database(rusqlite::Error),
+    /// What the database holds is not what was written.
+    Damaged(String),
     /// It would be wrong.
     Refused(StoreError),
 }
@@ -20,17 +22,32 @@ impl Fault {
     pub(super) fn at(self, home: &Home) -> StoreError {
         let source = match self {
             Self::Refused(error) => return error,
+            Self::Damaged(why) => return StoreError::BookBroken { path: home.database(), why },
             Self::Database(error) => error,
         };
         let path = home.database();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => StoreError::BookFull { path },
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                StoreError::BookBroken { path, why: source.to_string() }
-            }
+            _ if is_damage(&source) => StoreError::BookBroken { path, why: source.to_string() },
             _ => StoreError::Book { path, source },
         }
     }
+
+    /// Why the database is damaged; or the fault, if it is another.
+    pub(super) fn damage(self) -> Result<String, Self> {
+        match self {
+            Self::Damaged(why) => Ok(why),
+            Self::Database(error) if is_damage(&error) => Ok(error.to_string()),
+            other => Err(other),
+        }
+    }
+}
+
+fn is_damage(error: &rusqlite::Error) -> bool {
+    let is_code = |code| matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase);
+    // A value that no column of ours ever held.
+    let is_strange = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
+    is_strange || error.sqlite_error_code().is_some_and(is_code)
 }
 
 impl From<rusqlite::Error> for Fault {

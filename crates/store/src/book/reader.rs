@@ -5,18 +5,17 @@
 use super::{
     fault::Fault,
     home::Home,
-    results, rows,
+    opening, results, rows,
     schema::{self, BOOK_VERSION, Found},
     task::{OpenTask, StoredEvent, TaskQuery, TaskRecord},
 };
 use crate::StoreError;
 use assay_model::TaskId;
 use bytes::Bytes;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -140,11 +139,7 @@ impl BookReader {
 /// A connection that cannot write. (Read-only for the system would not do: readers of a
 /// write-ahead log mark what they read in a file beside it.)
 fn connect(home: &Home) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(home.database(), flags)?;
-    // A writer that folds the log into the main file or a recovery after a crash, a moment each.
-    db.busy_timeout(Duration::from_secs(5))?;
+    let db = opening::connect(&home.database())?;
     db.pragma_update(None, "query_only", true)?;
-    db.pragma_update(None, "trusted_schema", false)?;
     Ok(db)
 }

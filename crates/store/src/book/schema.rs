@@ -43,6 +43,11 @@ pub(super) fn migrate(db: &Connection, from: u32) -> rusqlite::Result<()> {
     climb(db, from, STEPS)
 }
 
+/// Takes only the steps up to version `to`.
+pub(super) fn climb_to(db: &Connection, from: u32, to: u32) -> rusqlite::Result<()> {
+    climb(db, from, STEPS.get(..to as usize).unwrap_or(STEPS))
+}
+
 fn climb(db: &Connection, from: u32, steps: &[&str]) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
     for step in steps.iter().skip(from as usize) {

@@ -63,3 +63,16 @@ pub(crate) fn noise(seed: u32, length: usize) -> Vec<u8> {
 pub(crate) fn open(folder: &Path) -> Book {
     Book::open(folder, BookTerms::default()).unwrap().0
 }
+
+/// Asks all at once and waits for the answers, so that they share transactions: a test of
+/// thousands does not wait for the disk thousands of times.
+pub(crate) async fn all<T: Send + 'static>(
+    asked: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let asked: Vec<_> = asked.into_iter().map(tokio::spawn).collect();
+    let mut answers = Vec::with_capacity(asked.len());
+    for one in asked {
+        answers.push(one.await.unwrap());
+    }
+    answers
+}

@@ -1,0 +1,187 @@
+//! How a book is opened: begun, taken as it is, brought to this version, or saved from damage.
+//!
+//! Keeps: nothing that was there is removed. A damaged database is moved aside as it is, and so
+//! are results that no row names any more; before a migration a copy is made.
+
+use super::{
+    BookTerms, Opened,
+    fault::Fault,
+    home::Home,
+    salvage,
+    schema::{self, BOOK_VERSION, Found},
+};
+use crate::{
+    StoreError,
+    disk::{make_folder, sync_folder},
+};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Opens the database that lies there. Who calls holds the lock of the folder.
+pub(super) fn open(home: &Home, terms: &BookTerms) -> Result<(Connection, Opened), StoreError> {
+    let at_home = |fault: Fault| fault.at(home);
+    finish_exchange(home)?;
+    let why = match open_whole(home, terms) {
+        Ok(opened) => return Ok(opened),
+        Err(fault) => fault.damage().map_err(at_home)?,
+    };
+    let saved = salvage::save(home).map_err(at_home)?;
+    let aside = exchange(home).map_err(at_home)?;
+    let (db, _) = open_whole(home, terms).map_err(at_home)?;
+    Ok((db, Opened::Damaged { aside, why, saved }))
+}
+
+fn open_whole(home: &Home, terms: &BookTerms) -> Result<(Connection, Opened), Fault> {
+    if let Some(why) = is_beheaded(home) {
+        return Err(Fault::Damaged(why.to_owned()));
+    }
+    // Looked at before anything is set: it may be somebody else's.
+    let db = connect_new(&home.database())?;
+    let found = schema::look(&db)?;
+    let version = match found {
+        Found::Empty => 0,
+        Found::Book { version } if version <= BOOK_VERSION => version,
+        Found::Book { version } => {
+            let path = home.database();
+            return Err(StoreError::BookVersion { path, found: version }.into());
+        }
+        Found::Foreign => return Err(StoreError::NotABook { path: home.database() }.into()),
+    };
+    furnish(&db)?;
+    if found == Found::Empty {
+        schema::migrate(&db, 0)?;
+        sync_folder(&home.folder)?;
+        return Ok((db, Opened::New));
+    }
+    inspect(&db, home, terms)?;
+    if version == BOOK_VERSION {
+        return Ok((db, Opened::Here));
+    }
+    let kept = keep_copy(&db, home, version)?;
+    schema::migrate(&db, version)?;
+    Ok((db, Opened::Migrated { from: version, kept }))
+}
+
+/// Whether the main file is gone although there was one. SQLite would begin a new one in silence,
+/// and throw away a log that belongs to it.
+fn is_beheaded(home: &Home) -> Option<&'static str> {
+    let length = |path: PathBuf| fs::metadata(path).map_or(0, |meta| meta.len());
+    if length(home.database()) > 0 {
+        return None;
+    }
+    if length(home.beside("-wal")) > 0 {
+        return Some("it is empty, and a log of it is there");
+    }
+    let has_results = fs::read_dir(home.results()).is_ok_and(|mut all| all.next().is_some());
+    has_results.then_some("it is empty, and results of it are there")
+}
+
+/// Looks for damage: in all of a small database; in a large one only where the open tasks lie,
+/// since its whole would take seconds.
+fn inspect(db: &Connection, home: &Home, terms: &BookTerms) -> Result<(), Fault> {
+    let bytes = fs::metadata(home.database()).map_or(0, |meta| meta.len());
+    if bytes <= terms.check_max {
+        let said: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if said != "ok" {
+            return Err(Fault::Damaged(said));
+        }
+    }
+    let sql = "SELECT count(octet_length(request)) FROM tasks WHERE state IN ('queued', 'running')";
+    Ok(db.query_row(sql, [], |_| Ok(()))?)
+}
+
+/// Copies the database as it is before its version changes.
+fn keep_copy(db: &Connection, home: &Home, version: u32) -> Result<PathBuf, Fault> {
+    let kept = home.folder.join(format!("book.v{version}.sqlite3"));
+    if kept.exists() {
+        // A migration that did not come to its end. The copy may not have either.
+        fs::remove_file(&kept).map_err(|error| StoreError::io("removed", &kept, error))?;
+    }
+    copy(db, &kept)?;
+    Ok(kept)
+}
+
+/// Writes one state of the database, whole and on disk, to a file that is not there yet.
+pub(super) fn copy(db: &Connection, to: &Path) -> Result<(), Fault> {
+    db.execute("VACUUM INTO ?1", [to.to_string_lossy()])?;
+    fs::File::open(to)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| StoreError::io("synced", to, error))?;
+    Ok(())
+}
+
+/// Puts the saved database into the place of the damaged one, which is moved into a new folder.
+fn exchange(home: &Home) -> Result<PathBuf, Fault> {
+    let mut count = 1_u32;
+    while home.aside(count).exists() {
+        count += 1;
+    }
+    let aside = home.aside(count);
+    make_folder(&aside).map_err(|error| StoreError::io("made", &aside, error))?;
+    salvage::move_unnamed(home, &aside)?;
+    // The main file last: without the log beside it, it could look whole.
+    for end in ["-wal", "-shm", ""] {
+        let from = home.beside(end);
+        move_file(&from, &aside.join(from.file_name().unwrap_or_default()))?;
+    }
+    sync_folder(&aside)?;
+    finish_exchange(home)?;
+    Ok(aside)
+}
+
+/// A process that died after the damaged database went leaves the saved one to be put there. One
+/// that died before leaves a saved one that is made again.
+fn finish_exchange(home: &Home) -> Result<(), StoreError> {
+    if !home.saved().exists() || home.database().exists() {
+        return Ok(());
+    }
+    move_file(&home.saved(), &home.database())?;
+    sync_folder(&home.folder)
+}
+
+fn move_file(from: &Path, to: &Path) -> Result<(), StoreError> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(StoreError::io("moved", from, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A connection that can write, with nothing set that would.
+pub(super) fn connect(database: &Path) -> rusqlite::Result<Connection> {
+    connect_with(database, OpenFlags::empty())
+}
+
+/// The same, to a database that need not be there.
+pub(super) fn connect_new(database: &Path) -> rusqlite::Result<Connection> {
+    connect_with(database, OpenFlags::SQLITE_OPEN_CREATE)
+}
+
+fn connect_with(database: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(database, flags)?;
+    db.busy_timeout(Duration::from_secs(5))?;
+    // Who only looks does not move pages from the log into the main file, nor does who found
+    // damage.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    db.pragma_update(None, "trusted_schema", false)?;
+    db.pragma_update(None, "cell_size_check", true)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    Ok(db)
+}
+
+/// Sets what a book is written with.
+fn furnish(db: &Connection) -> rusqlite::Result<()> {
+    // Before the first table, or it changes nothing. Pruning gives space back to the disk.
+    db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    db.pragma_update(None, "journal_mode", "WAL")?;
+    // A commit returns when the log is on the disk itself, not when the system has heard of it.
+    db.pragma_update(None, "synchronous", "FULL")?;
+    // A log that one large transaction blew up does not stay large.
+    db.pragma_update(None, "journal_size_limit", 64 << 20)
+}
