@@ -9,9 +9,13 @@
 //!
 //! Does not: decide what is run again after a crash, nor ask a clock: times come from the caller.
 
+mod backup; // a copy that is a book itself
+mod batches; // many tasks that were asked for together
+mod checking; // whether all is what it should be
 mod fault; // what went wrong inside a transaction
 mod home; // where a book lies
 mod opening; // begun, taken as it is, migrated, or saved
+mod pruning; // what ended long ago leaves
 mod reader; // who reads
 mod results; // compressed, and big ones as files
 mod rows; // how things stand in the tables
@@ -20,6 +24,10 @@ mod schema; // the shape of the tables, and the way to it
 mod task; // what is remembered of a task
 mod writer; // who writes: many orders in one transaction
 
+pub use backup::BackedUp;
+pub use batches::{BatchEnd, BatchRecord, NewBatch};
+pub use checking::Checked;
+pub use pruning::{Removed, Retention};
 pub use reader::BookReader;
 pub use schema::BOOK_VERSION;
 pub use task::{
@@ -32,6 +40,7 @@ use assay_model::TaskId;
 use home::Home;
 use jiff::Timestamp;
 use results::Pending;
+use rusqlite::Connection;
 use std::{
     fmt,
     ops::Deref,
@@ -135,21 +144,30 @@ impl Book {
 
     /// Ends a task. Returns `true` if this was its end, `false` if it had one already; then
     /// nothing changes.
-    pub async fn end(&self, task: &TaskId, mut end: TaskEnd) -> Result<bool, StoreError> {
+    pub async fn end(&self, task: &TaskId, end: TaskEnd) -> Result<bool, StoreError> {
+        self.end_with(task, Vec::new(), end).await
+    }
+
+    /// Appends the last events of a task and ends it: both are there, or neither.
+    pub async fn end_with(
+        &self,
+        task: &TaskId,
+        events: Vec<StoredEvent>,
+        mut end: TaskEnd,
+    ) -> Result<bool, StoreError> {
+        let task = task.clone();
         let Some(result) = end.result.take() else {
-            let task = task.clone();
-            return self.writer.write(move |db| rows::end(db, &task, &end, None)).await;
+            let end = move |db: &Connection| rows::end(db, &task, &events, &end, None);
+            return self.writer.write(end).await;
         };
         let room = self.writer.room().await?;
-        let (this, task) = (self.clone(), task.clone());
+        let this = self.clone();
         let keep = move || {
             let mut kept = Pending::keep(&this.home, &task, &result, this.terms.big_result)?;
             // Once kept, it is ordered on this thread: a caller that leaves does not come between.
             let told = this.writer.order(room, move |db| {
-                let counts = rows::end(db, &task, &end, Some(&kept.row))?;
-                if counts {
-                    kept.is_named();
-                }
+                let counts = rows::end(db, &task, &events, &end, Some(&kept.row))?;
+                kept.named = counts;
                 Ok(counts)
             });
             Ok(told)
@@ -163,10 +181,6 @@ impl Book {
     pub async fn close(self) -> Result<(), StoreError> {
         self.reader.close();
         self.writer.close().await
-    }
-
-    fn closed(&self) -> StoreError {
-        StoreError::BookClosed { path: self.home.folder.clone() }
     }
 }
 

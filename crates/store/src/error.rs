@@ -66,6 +66,10 @@ pub enum StoreError {
     TaskTaken { task: TaskId },
     #[error("task `{task}` has ended, and nothing follows")]
     TaskEnded { task: TaskId },
+    #[error("the book knows no batch `{batch}`")]
+    BatchUnknown { batch: String },
+    #[error("batch `{batch}` is in the book already")]
+    BatchTaken { batch: String },
 }
 
 fn of_state(state: TaskState) -> String {
@@ -145,6 +149,8 @@ impl StoreError {
             | Self::TaskUnknown { .. }
             | Self::TaskTaken { .. }
             | Self::TaskEnded { .. }
+            | Self::BatchUnknown { .. }
+            | Self::BatchTaken { .. }
             | Self::Exists { .. }
             | Self::BadName { .. }
             | Self::Unreadable { .. }

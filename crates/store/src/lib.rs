@@ -37,8 +37,9 @@ mod run_log; // the events of one analysis, appended and read back
 
 pub use batch::{BATCH_JSON, BatchFolder};
 pub use book::{
-    BOOK_VERSION, Book, BookReader, BookTerms, EndRecord, EndState, NewTask, OpenTask, Opened,
-    Saved, StateFilter, StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, WorkState,
+    BOOK_VERSION, BackedUp, BatchEnd, BatchRecord, Book, BookReader, BookTerms, Checked, EndRecord,
+    EndState, NewBatch, NewTask, OpenTask, Opened, Removed, Retention, Saved, StateFilter,
+    StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, WorkState,
 };
 pub use durations::{DurationsFile, Learnt};
 pub use entry::{Entry, REPORT_BYTES_MAX, StoredFile, TaskState};

@@ -1,7 +1,12 @@
 //! Where a book lies: one folder with its database, its lock, and the results that are too big
 //! for the database.
 
-use std::path::{Path, PathBuf};
+use crate::StoreError;
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+};
 
 /// The folder of a book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,5 +42,30 @@ impl Home {
 
     pub(super) fn results(&self) -> PathBuf {
         self.folder.join("results")
+    }
+
+    /// The right to remove files of results, unless somebody copies them just now.
+    pub(super) fn files_alone(&self) -> Result<Option<File>, StoreError> {
+        let (path, file) = self.files_lock()?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(StoreError::io("locked", &path, error)),
+        }
+    }
+
+    /// Waits until nobody removes files of results. As long as the file is held none are.
+    pub(super) fn files_stay(&self) -> Result<File, StoreError> {
+        let (path, file) = self.files_lock()?;
+        file.lock_shared().map_err(|error| StoreError::io("locked", &path, error))?;
+        Ok(file)
+    }
+
+    fn files_lock(&self) -> Result<(PathBuf, File), StoreError> {
+        let path = self.folder.join(".results-lock");
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = opened.map_err(|error| StoreError::io("locked", &path, error))?;
+        Ok((path, file))
     }
 }

@@ -102,8 +102,7 @@ impl BookReader {
         F: FnOnce(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let this = self.clone();
-        let closed = || StoreError::BookClosed { path: self.0.home.folder.clone() };
-        let _room = self.0.room.acquire().await.map_err(|_| closed())?;
+        let _room = self.0.room.acquire().await.map_err(|_| self.closed())?;
         let read = move || {
             let idle = this.idle().pop();
             let db = idle.map_or_else(|| connect(&this.0.home), Ok)?;
@@ -113,12 +112,19 @@ impl BookReader {
             this.put_back(db);
             Ok(value)
         };
-        let read = move || read().map_err(|fault: Fault| fault);
         match tokio::task::spawn_blocking(read).await {
-            Ok(outcome) => outcome.map_err(|fault| fault.at(&self.0.home)),
+            Ok(outcome) => outcome.map_err(|fault: Fault| fault.at(&self.0.home)),
             // A bug of ours; the panic is told by its hook.
-            Err(_) => Err(closed()),
+            Err(_) => Err(self.closed()),
         }
+    }
+
+    pub(super) fn home(&self) -> &Home {
+        &self.0.home
+    }
+
+    pub(super) fn closed(&self) -> StoreError {
+        StoreError::BookClosed { path: self.0.home.folder.clone() }
     }
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {

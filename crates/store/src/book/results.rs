@@ -16,16 +16,20 @@ use bytes::Bytes;
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use rusqlite::Connection;
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, Read, Write},
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-/// A result that is kept, but not yet named by a row. Its file goes when no row came to name it.
+/// A result that is kept. Its file goes again when no row came to name it.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) row: ResultRow,
+    /// Whether a row names it, or would if its transaction had come through: then a file without
+    /// a row stays, until the next pruning finds it.
+    pub(super) named: bool,
     file: Option<PathBuf>,
 }
 
@@ -46,7 +50,11 @@ impl Pending {
                 .write_all(result)
                 .and_then(|()| encoder.finish())
                 .map_err(|error| StoreError::io("compressed", &home.folder, error))?;
-            return Ok(Self { row: ResultRow { bytes, kept: Kept::Inside(kept) }, file: None });
+            return Ok(Self {
+                row: ResultRow { bytes, kept: Kept::Inside(kept) },
+                named: false,
+                file: None,
+            });
         }
         let folder = home.results();
         make_folders(&folder).map_err(|error| StoreError::io("made", &folder, error))?;
@@ -59,21 +67,17 @@ impl Pending {
         })?;
         let pending = Self {
             row: ResultRow { bytes, kept: Kept::File { name, kept: written.bytes } },
+            named: false,
             file: Some(path),
         };
         sync_folder(&folder)?;
         Ok(pending)
     }
-
-    /// A row names it now.
-    pub(super) fn is_named(&mut self) {
-        self.file = None;
-    }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some(path) = &self.file {
+        if let Some(path) = self.file.as_ref().filter(|_| !self.named) {
             // If this fails, the next pruning finds it.
             fs::remove_file(path).ok();
         }
@@ -103,6 +107,12 @@ pub(super) fn load(db: &Connection, home: &Home, task: &TaskId) -> Result<Option
         }
     };
     Ok(Some(Bytes::from(unpacked?)))
+}
+
+/// The files that rows name.
+pub(super) fn file_names(db: &Connection) -> Result<BTreeSet<String>, Fault> {
+    let mut names = db.prepare("SELECT file FROM results WHERE file IS NOT NULL")?;
+    Ok(names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
 }
 
 /// Unpacks exactly so many bytes. No more are made of a file that somebody blew up.

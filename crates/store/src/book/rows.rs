@@ -74,7 +74,10 @@ pub(super) fn start(
 }
 
 pub(super) fn append(db: &Connection, task: &TaskId, events: &[StoredEvent]) -> Result<(), Fault> {
-    let n = open_number(db, task)?;
+    insert_events(db, open_number(db, task)?, events)
+}
+
+fn insert_events(db: &Connection, n: i64, events: &[StoredEvent]) -> Result<(), Fault> {
     let sql = "INSERT INTO events (task, seq, json) VALUES (?1, ?2, ?3) \
                ON CONFLICT (task, seq) DO NOTHING";
     let mut insert = db.prepare_cached(sql)?;
@@ -88,6 +91,7 @@ pub(super) fn append(db: &Connection, task: &TaskId, events: &[StoredEvent]) -> 
 pub(super) fn end(
     db: &Connection,
     task: &TaskId,
+    events: &[StoredEvent],
     end: &TaskEnd,
     result: Option<&ResultRow>,
 ) -> Result<bool, Fault> {
@@ -98,6 +102,7 @@ pub(super) fn end(
     if db.prepare_cached(sql)?.execute(row)? == 0 {
         return Ok(false);
     }
+    insert_events(db, n, events)?;
     db.prepare_cached("UPDATE tasks SET state = ?2 WHERE n = ?1")?
         .execute((n, end.state.as_str()))?;
     if let Some(ResultRow { bytes, kept }) = result {
@@ -267,7 +272,7 @@ fn task_of(row: &Row<'_>) -> rusqlite::Result<NewTask> {
     })
 }
 
-fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_microsecond(row.get(at)?).map_err(|_| strange(at, "a time"))
 }
 

@@ -10,6 +10,7 @@ use super::{
     fault::Fault,
     home::Home,
     opening::{connect, connect_new},
+    results::file_names,
     schema::{self, BOOK_VERSION, Found},
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     disk::{TEMPORARY, make_folder, sync_folder},
 };
 use rusqlite::{Connection, OptionalExtension, params_from_iter, types::Value};
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{fs, path::Path};
 
 /// What is told of a task whose end came and cannot be read any more.
 const END_LOST: &str = "it had ended, and its end was lost when the book was damaged";
@@ -134,10 +135,7 @@ fn count(db: &Connection) -> Result<Saved, Fault> {
 
 /// Moves files that the saved database does not name to where the damaged one goes.
 pub(super) fn move_unnamed(home: &Home, aside: &Path) -> Result<(), Fault> {
-    let db = connect(&home.saved())?;
-    let mut named = db.prepare("SELECT file FROM results WHERE file IS NOT NULL")?;
-    let named: BTreeSet<String> =
-        named.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+    let named = file_names(&connect(&home.saved())?)?;
     let unnamed: Vec<_> = fs::read_dir(home.results())
         .into_iter()
         .flatten()
