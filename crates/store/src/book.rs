@@ -17,6 +17,7 @@ mod home; // where a book lies
 mod opening; // begun, taken as it is, migrated, or saved
 mod pruning; // what ended long ago leaves
 mod reader; // who reads
+mod reserve; // room for the time when the disk is full
 mod results; // compressed, and big ones as files
 mod rows; // how things stand in the tables
 mod salvage; // what can be read of a damaged one
@@ -47,7 +48,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use writer::Writer;
+use writer::{Need, Writer};
 
 /// How a book is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +114,13 @@ impl Book {
             StoreError::InUse { path } => StoreError::BookInUse { path },
             other => other,
         })?;
-        let (db, opened) = opening::open(&home, &terms)?;
+        let opened = match opening::open(&home, &terms) {
+            // A server that starts on a full disk can still end and remove what is there.
+            Err(error) if error.is_full() && home.spend_reserve() => opening::open(&home, &terms),
+            opened => opened,
+        };
+        let (db, opened) = opened?;
+        home.keep_reserve();
         let writer = Writer::new(home.clone(), db, lock, terms.waiting_max);
         let reader = BookReader::new(home.clone());
         Ok((Self { writer, reader, home, terms }, opened))
@@ -121,7 +128,7 @@ impl Book {
 
     /// Takes a task on: it is on disk when this returns. An id that is taken is refused.
     pub async fn accept(&self, task: NewTask) -> Result<(), StoreError> {
-        self.writer.write(move |db| rows::insert_task(db, &task)).await
+        self.writer.write(Need::Room, move |db| rows::insert_task(db, &task)).await
     }
 
     /// Notes that an attempt, counted from 1, began. A task that has ended is refused.
@@ -132,14 +139,14 @@ impl Book {
         at: Timestamp,
     ) -> Result<(), StoreError> {
         let task = task.clone();
-        self.writer.write(move |db| rows::start(db, &task, attempt, at)).await
+        self.writer.write(Need::Room, move |db| rows::start(db, &task, attempt, at)).await
     }
 
     /// Appends events to a task. One whose number is there already changes nothing, so that an
     /// append may be repeated. A task that has ended is refused.
     pub async fn append(&self, task: &TaskId, events: Vec<StoredEvent>) -> Result<(), StoreError> {
         let task = task.clone();
-        self.writer.write(move |db| rows::append(db, &task, &events)).await
+        self.writer.write(Need::Room, move |db| rows::append(db, &task, &events)).await
     }
 
     /// Ends a task. Returns `true` if this was its end, `false` if it had one already; then
@@ -158,14 +165,14 @@ impl Book {
         let task = task.clone();
         let Some(result) = end.result.take() else {
             let end = move |db: &Connection| rows::end(db, &task, &events, &end, None);
-            return self.writer.write(end).await;
+            return self.writer.write(Need::Reserve, end).await;
         };
         let room = self.writer.room().await?;
         let this = self.clone();
         let keep = move || {
             let mut kept = Pending::keep(&this.home, &task, &result, this.terms.big_result)?;
             // Once kept, it is ordered on this thread: a caller that leaves does not come between.
-            let told = this.writer.order(room, move |db| {
+            let told = this.writer.order(room, Need::Reserve, move |db| {
                 let counts = rows::end(db, &task, &events, &end, Some(&kept.row))?;
                 kept.named = counts;
                 Ok(counts)

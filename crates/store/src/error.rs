@@ -97,6 +97,11 @@ impl StoreError {
         Self::Unreadable { path: path.to_owned(), why: why.to_string() }
     }
 
+    /// Whether it is room on a disk that is missing.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::DiskFull { .. } | Self::BookFull { .. })
+    }
+
     /// The error with its cause, in one line.
     pub fn in_full(&self) -> String {
         match self {

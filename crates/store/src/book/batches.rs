@@ -7,6 +7,7 @@ use super::{
     fault::Fault,
     rows::{insert_task, time},
     task::NewTask,
+    writer::Need,
 };
 use crate::StoreError;
 use jiff::Timestamp;
@@ -57,13 +58,13 @@ impl Book {
             insert(db, &batch)?;
             tasks.iter().try_for_each(|task| insert_task(db, task))
         };
-        self.writer.write(accept).await
+        self.writer.write(Need::Room, accept).await
     }
 
     /// Ends a batch. Returns `false` if it had an end already; then nothing changes.
     pub async fn end_batch(&self, id: &str, end: BatchEnd) -> Result<bool, StoreError> {
         let id = id.to_owned();
-        self.writer.write(move |db| end_one(db, &id, &end)).await
+        self.writer.write(Need::Reserve, move |db| end_one(db, &id, &end)).await
     }
 }
 

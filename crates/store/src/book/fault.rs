@@ -33,6 +33,11 @@ impl Fault {
         }
     }
 
+    pub(super) fn is_full(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+    }
+
     /// Why the database is damaged; or the fault, if it is another.
     pub(super) fn damage(self) -> Result<String, Self> {
         match self {

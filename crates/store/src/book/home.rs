@@ -40,6 +40,11 @@ impl Home {
         self.folder.join(format!("damaged-{count}"))
     }
 
+    /// Room for the time when the disk is full.
+    pub(super) fn reserve(&self) -> PathBuf {
+        self.folder.join("reserve")
+    }
+
     pub(super) fn results(&self) -> PathBuf {
         self.folder.join("results")
     }

@@ -4,7 +4,7 @@
 //! so that whoever takes on new work waits for one step at most; a file that a backup is about to
 //! copy stays until the next time.
 
-use super::{Book, fault::Fault, home::Home};
+use super::{Book, fault::Fault, home::Home, writer::Need};
 use crate::{StoreError, disk::TEMPORARY};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
@@ -59,15 +59,19 @@ impl Book {
             victims.iter().filter_map(|victim| victim.batch.clone()).collect();
         for step in victims.chunks(TASKS_PER_STEP) {
             let step: Vec<i64> = step.iter().map(|victim| victim.n).collect();
-            removed.tasks += self.writer.write(move |db| remove_tasks(db, &step)).await?;
+            removed.tasks +=
+                self.writer.write(Need::Reserve, move |db| remove_tasks(db, &step)).await?;
         }
         let old = retention.keep_for.and_then(|keep| now.checked_sub(keep).ok());
-        removed.batches = self.writer.write(move |db| remove_batches(db, &batches, old)).await?;
+        removed.batches =
+            self.writer.write(Need::Reserve, move |db| remove_batches(db, &batches, old)).await?;
         removed.bytes += self.give_back().await?;
         let home = self.home.clone();
         let (files, bytes) = self.read(move |db| sweep(db, &home)).await?;
         removed.files += files;
         removed.bytes += bytes;
+        // Pruning may have taken it, and may have made room for a new one.
+        self.home.keep_reserve();
         Ok(removed)
     }
 
@@ -75,7 +79,7 @@ impl Book {
     async fn give_back(&self) -> Result<u64, StoreError> {
         let mut bytes = 0;
         loop {
-            let step = self.writer.write(|db| Ok(shrink(db)?)).await?;
+            let step = self.writer.write(Need::Reserve, |db| Ok(shrink(db)?)).await?;
             bytes += step;
             if step == 0 {
                 return Ok(bytes);

@@ -48,10 +48,22 @@ trait Order: Send {
     /// Writes it inside a transaction. May be asked again after that was rolled back.
     fn perform(&mut self, db: &Connection) -> Result<(), Fault>;
 
+    fn need(&self) -> Need;
+
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
+/// What an order may take when the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Nothing: it brings new work, and is refused.
+    Room,
+    /// The reserve: it ends or removes what is there.
+    Reserve,
+}
+
 struct Written<T, F> {
+    need: Need,
     act: F,
     value: Option<T>,
     tell: oneshot::Sender<Result<T, StoreError>>,
@@ -85,13 +97,13 @@ impl Writer {
     ///
     /// A caller that leaves while it waits for room has asked nothing; later it has asked, and the
     /// order is carried out without it.
-    pub(super) async fn write<T, F>(self: &Arc<Self>, act: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(self: &Arc<Self>, need: Need, act: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let room = self.room().await?;
-        let told = self.order(room, act);
+        let told = self.order(room, need, act);
         told.await.unwrap_or_else(|_| Err(self.closed()))
     }
 
@@ -104,6 +116,7 @@ impl Writer {
     pub(super) fn order<T, F>(
         self: &Arc<Self>,
         room: OwnedSemaphorePermit,
+        need: Need,
         act: F,
     ) -> oneshot::Receiver<Result<T, StoreError>>
     where
@@ -111,7 +124,7 @@ impl Writer {
         F: FnMut(&Connection) -> Result<T, Fault> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let order = Box::new(Written { act, value: None, tell, _room: room });
+        let order = Box::new(Written { need, act, value: None, tell, _room: room });
         let mut queue = self.queue();
         queue.orders.push_back(order);
         if !mem::replace(&mut queue.led, true) {
@@ -132,10 +145,12 @@ impl Writer {
         let close = move || {
             let taken = this.open().take();
             let Some((db, lock)) = taken else { return Ok(()) };
-            let folded = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            // Where that fails, on a full disk say, the log stays beside the main file, and is read
+            // with it.
+            fold(&db).ok();
             let closed = db.close().map_err(|(_, error)| error);
             drop(lock);
-            folded.and(closed).map_err(|error| Fault::from(error).at(&this.home))
+            closed.map_err(|error| Fault::from(error).at(&this.home))
         };
         tokio::task::spawn_blocking(close).await.unwrap_or_else(|_| Err(self.closed()))
     }
@@ -191,13 +206,15 @@ impl Writer {
     }
 
     fn alone(&self, db: &Connection, mut order: Box<dyn Order>) {
-        let mut one = || {
-            let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
-            order.perform(db)?;
-            Ok(transaction.commit()?)
-        };
-        let outcome = one();
-        order.answer(outcome.map_err(|fault: Fault| fault.at(&self.home)));
+        let mut outcome = perform_alone(db, &mut *order);
+        // On a full disk the log may hold what the main file has room for.
+        if is_full(&outcome) && fold(db).is_ok() {
+            outcome = perform_alone(db, &mut *order);
+        }
+        if is_full(&outcome) && order.need() == Need::Reserve && self.home.spend_reserve() {
+            outcome = perform_alone(db, &mut *order);
+        }
+        order.answer(outcome.map_err(|fault| fault.at(&self.home)));
     }
 
     fn open(&self) -> MutexGuard<'_, Option<(Connection, Lock)>> {
@@ -214,6 +231,21 @@ impl Writer {
     }
 }
 
+fn perform_alone(db: &Connection, order: &mut dyn Order) -> Result<(), Fault> {
+    let transaction = Transaction::new_unchecked(db, TransactionBehavior::Immediate)?;
+    order.perform(db)?;
+    Ok(transaction.commit()?)
+}
+
+fn is_full(outcome: &Result<(), Fault>) -> bool {
+    outcome.as_ref().is_err_and(Fault::is_full)
+}
+
+/// Brings the log into the main file and makes it empty.
+fn fold(db: &Connection) -> rusqlite::Result<()> {
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 // === impl Written ===
 
 impl<T, F> Order for Written<T, F>
@@ -224,6 +256,10 @@ where
     fn perform(&mut self, db: &Connection) -> Result<(), Fault> {
         self.value = Some((self.act)(db)?);
         Ok(())
+    }
+
+    fn need(&self) -> Need {
+        self.need
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
