@@ -8,7 +8,7 @@ use super::{
     fault::Fault,
     home::Home,
     salvage,
-    schema::{self, BOOK_VERSION, Found},
+    schema::{self, Found, Steps},
 };
 use crate::{
     StoreError,
@@ -23,19 +23,28 @@ use std::{
 
 /// Opens the database that lies there. Who calls holds the lock of the folder.
 pub(super) fn open(home: &Home, terms: &BookTerms) -> Result<(Connection, Opened), StoreError> {
+    open_as(home, terms, schema::OURS)
+}
+
+/// Opens it in the shape to which `steps` lead.
+fn open_as(
+    home: &Home,
+    terms: &BookTerms,
+    steps: Steps,
+) -> Result<(Connection, Opened), StoreError> {
     let at_home = |fault: Fault| fault.at(home);
     finish_exchange(home)?;
-    let why = match open_whole(home, terms) {
+    let why = match open_whole(home, terms, steps) {
         Ok(opened) => return Ok(opened),
         Err(fault) => fault.damage().map_err(at_home)?,
     };
-    let saved = salvage::save(home).map_err(at_home)?;
+    let saved = salvage::save(home, steps).map_err(at_home)?;
     let aside = exchange(home).map_err(at_home)?;
-    let (db, _) = open_whole(home, terms).map_err(at_home)?;
+    let (db, _) = open_whole(home, terms, steps).map_err(at_home)?;
     Ok((db, Opened::Damaged { aside, why, saved }))
 }
 
-fn open_whole(home: &Home, terms: &BookTerms) -> Result<(Connection, Opened), Fault> {
+fn open_whole(home: &Home, terms: &BookTerms, steps: Steps) -> Result<(Connection, Opened), Fault> {
     if let Some(why) = is_beheaded(home) {
         return Err(Fault::Damaged(why.to_owned()));
     }
@@ -44,7 +53,7 @@ fn open_whole(home: &Home, terms: &BookTerms) -> Result<(Connection, Opened), Fa
     let found = schema::look(&db)?;
     let version = match found {
         Found::Empty => 0,
-        Found::Book { version } if version <= BOOK_VERSION => version,
+        Found::Book { version } if version <= steps.version() => version,
         Found::Book { version } => {
             let path = home.database();
             return Err(StoreError::BookVersion { path, found: version }.into());
@@ -53,16 +62,16 @@ fn open_whole(home: &Home, terms: &BookTerms) -> Result<(Connection, Opened), Fa
     };
     furnish(&db)?;
     if found == Found::Empty {
-        schema::migrate(&db, 0)?;
+        steps.climb(&db, 0)?;
         sync_folder(&home.folder)?;
         return Ok((db, Opened::New));
     }
     inspect(&db, home, terms)?;
-    if version == BOOK_VERSION {
+    if version == steps.version() {
         return Ok((db, Opened::Here));
     }
     let kept = keep_copy(&db, home, version)?;
-    schema::migrate(&db, version)?;
+    steps.climb(&db, version)?;
     Ok((db, Opened::Migrated { from: version, kept }))
 }
 
@@ -184,4 +193,69 @@ fn furnish(db: &Connection) -> rusqlite::Result<()> {
     db.pragma_update(None, "synchronous", "FULL")?;
     // A log that one large transaction blew up does not stay large.
     db.pragma_update(None, "journal_size_limit", 64 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ops::Range;
+
+    /// A shape that may come one day.
+    const NEXT: Steps = Steps(&[
+        schema::OURS.0[0],
+        "ALTER TABLE tasks ADD COLUMN note TEXT; UPDATE tasks SET note = 'of ' || client",
+    ]);
+
+    fn add(db: &Connection, tasks: Range<u32>) {
+        for n in tasks {
+            let sql = "INSERT INTO tasks (id, client, key, model, app, kind, service, priority, \
+                       deadline_at, detach, accepted_at, request) \
+                       VALUES (?1, 'me', '', 'm', 1, 'static', 's', 1, 0, 0, 0, ?2)";
+            db.execute(sql, (n.to_string(), "x".repeat(500))).unwrap();
+        }
+    }
+
+    fn notes(db: &Connection) -> u32 {
+        let sql = "SELECT count(*) FROM tasks WHERE note = 'of me'";
+        db.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn old_book() -> (tempfile::TempDir, Home) {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new(folder.path());
+        let (db, opened) = open(&home, &BookTerms::default()).unwrap();
+        assert_eq!(opened, Opened::New);
+        add(&db, 0..100);
+        db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+        (folder, home)
+    }
+
+    #[test]
+    fn an_older_book_is_brought_on_and_kept_as_it_was() {
+        let (_folder, home) = old_book();
+        let (db, opened) = open_as(&home, &BookTerms::default(), NEXT).unwrap();
+        let Opened::Migrated { from: 1, kept } = opened else { panic!("{opened:?}") };
+        assert_eq!(notes(&db), 100);
+        drop(db);
+        let kept = connect(&kept).unwrap();
+        assert_eq!(schema::look(&kept).unwrap(), Found::Book { version: 1 });
+        let (_, opened) = open_as(&home, &BookTerms::default(), NEXT).unwrap();
+        assert_eq!(opened, Opened::Here);
+        let error = open(&home, &BookTerms::default()).unwrap_err();
+        assert!(matches!(error, StoreError::BookVersion { found: 2, .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_damaged_older_book_is_saved_in_its_shape_and_brought_on() {
+        let (_folder, home) = old_book();
+        let mut bytes = fs::read(home.database()).unwrap();
+        let length = bytes.len();
+        // Its last pages hold tasks.
+        bytes[length - 8192..].fill(0x55);
+        fs::write(home.database(), bytes).unwrap();
+        let (db, opened) = open_as(&home, &BookTerms::default(), NEXT).unwrap();
+        let Opened::Damaged { saved, .. } = opened else { panic!("{opened:?}") };
+        assert!((50..100).contains(&saved.tasks), "{saved:?}");
+        assert_eq!(notes(&db), saved.tasks);
+    }
 }

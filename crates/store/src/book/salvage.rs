@@ -11,7 +11,7 @@ use super::{
     home::Home,
     opening::{connect, connect_new},
     results::file_names,
-    schema::{self, BOOK_VERSION, Found},
+    schema::{self, Found, Steps},
 };
 use crate::{
     StoreError,
@@ -32,7 +32,7 @@ struct Table {
 }
 
 /// Makes a new database, [`Home::saved`], of what can be read of the damaged one.
-pub(super) fn save(home: &Home) -> Result<Saved, Fault> {
+pub(super) fn save(home: &Home, steps: Steps) -> Result<Saved, Fault> {
     let unfinished = home.folder.join(format!("{TEMPORARY}saved.sqlite3"));
     for older in [&unfinished, &home.saved()] {
         if older.exists() {
@@ -41,13 +41,16 @@ pub(super) fn save(home: &Home) -> Result<Saved, Fault> {
     }
     let db = connect_new(&unfinished)?;
     db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    if let Some((old, version)) = open_damaged(home) {
-        schema::climb_to(&db, 0, version)?;
-        carry_over(&old, &db)?;
-        schema::migrate(&db, version)?;
-    } else {
-        schema::migrate(&db, 0)?;
-    }
+    let version = match open_damaged(home, steps) {
+        None => 0,
+        Some((old, version)) => {
+            // In its own shape first, and then on like any other.
+            steps.up_to(version).climb(&db, 0)?;
+            carry_over(&old, &db)?;
+            version
+        }
+    };
+    steps.climb(&db, version)?;
     let saved = count(&db)?;
     db.close().map_err(|(_, error)| error)?;
     let saved_file = home.saved();
@@ -60,7 +63,7 @@ pub(super) fn save(home: &Home) -> Result<Saved, Fault> {
 }
 
 /// Opens what is damaged, if it still says that it is a book.
-fn open_damaged(home: &Home) -> Option<(Connection, u32)> {
+fn open_damaged(home: &Home, steps: Steps) -> Option<(Connection, u32)> {
     if !home.database().exists() {
         return None;
     }
@@ -69,7 +72,7 @@ fn open_damaged(home: &Home) -> Option<(Connection, u32)> {
     // Without it a file that is shorter than it should be is not read at all.
     old.pragma_update(None, "writable_schema", true).ok()?;
     match schema::look(&old) {
-        Ok(Found::Book { version }) if version <= BOOK_VERSION => Some((old, version)),
+        Ok(Found::Book { version }) if version <= steps.version() => Some((old, version)),
         _ => None,
     }
 }
