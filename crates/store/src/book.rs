@@ -99,7 +99,7 @@ pub struct Saved {
 
 impl Default for BookTerms {
     fn default() -> Self {
-        Self { big_result: 1 << 20, waiting_max: 4096, check_max: 64 << 20 }
+        Self { big_result: 1 << 20, waiting_max: 4096, check_max: 16 << 20 }
     }
 }
 

@@ -44,6 +44,8 @@ pub enum StoreError {
     Ambiguous { asked: String, matches: Vec<String> },
     #[error("the last event is written already, and nothing follows it")]
     AfterEnd,
+    #[error("{} serves already: it holds `{path}`", process(*pid), path = .path.display())]
+    Served { path: PathBuf, pid: Option<u32> },
     #[error("there is no book at `{path}`", path = .path.display())]
     NoBook { path: PathBuf },
     #[error("`{path}` is a database of something else", path = .path.display())]
@@ -70,6 +72,10 @@ pub enum StoreError {
     BatchUnknown { batch: String },
     #[error("batch `{batch}` is in the book already")]
     BatchTaken { batch: String },
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "a process".to_owned(), |pid| format!("process {pid}"))
 }
 
 fn of_state(state: TaskState) -> String {
@@ -133,6 +139,7 @@ impl StoreError {
             }
             Self::NoTask { near, .. } => format!("there is {}", quoted(near)),
             Self::Ambiguous { matches, .. } => format!("there is {}", quoted(matches)),
+            Self::Served { .. } => "`assay status` asks it, `assay stop` stops it".into(),
             Self::NoBook { .. } => "`assay serve` begins one".into(),
             Self::NotABook { .. } => "name another folder, or move that file away".into(),
             Self::BookInUse { .. } => "stop it with `assay stop`, or name another folder".into(),

@@ -31,8 +31,10 @@ mod lock; // who writes a folder just now
 mod manifest; // what stands in `task.json` and `manifest.json`
 mod names; // which names a result may have, and how a task gets its own
 mod output; // a folder that the user named: empty, ours, or neither
+mod pid_file; // who serves just now
 mod place; // where results go
 mod prune; // old results leave
+mod rotating; // the log of a server
 mod run_log; // the events of one analysis, appended and read back
 
 pub use batch::{BATCH_JSON, BatchFolder};
@@ -48,6 +50,8 @@ pub use folder::TaskFolder;
 pub use listing::{Listing, Unreadable, find, list};
 pub use manifest::{MANIFEST_VERSION, Manifest, ManifestFile, ManifestTool, TaskInfo};
 pub use names::make_task_id;
+pub use pid_file::{Holder, PidFile};
 pub use place::{Place, ResultsRoot, cache_home, state_home};
 pub use prune::{PrunePlan, Pruned, Pruning, prune};
+pub use rotating::{LogTerms, LogTrouble, RotatingLog};
 pub use run_log::{Replay, RunLog};

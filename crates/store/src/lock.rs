@@ -33,22 +33,30 @@ impl Lock {
         let flags = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
         options.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
         let file = options.open(&path).map_err(failed)?;
-        for _ in 0..TRIES_MAX {
-            match file.try_lock() {
-                Ok(()) => return Ok(Self(file)),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) => {}
-            }
-            // Beside a reader we may look too, and beside a writer we may not.
-            match file.try_lock_shared() {
-                Ok(()) => file.unlock().map_err(failed)?,
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) => break,
-            }
-            thread::yield_now();
+        if take_alone(&file).map_err(failed)? {
+            return Ok(Self(file));
         }
         Err(StoreError::InUse { path: folder.to_owned() })
     }
+}
+
+/// Takes the sole lock of a file. Says `false` where another writer has it; readers are waited for.
+pub(crate) fn take_alone(file: &File) -> io::Result<bool> {
+    for _ in 0..TRIES_MAX {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => {}
+        }
+        // Beside a reader we may look too, and beside a writer we may not.
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock()?,
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) => break,
+        }
+        thread::yield_now();
+    }
+    Ok(false)
 }
 
 /// Whether a process that lives writes to `folder`.

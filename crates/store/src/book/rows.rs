@@ -151,37 +151,38 @@ pub(super) fn task(db: &Connection, id: &TaskId) -> Result<Option<TaskRecord>, F
 }
 
 pub(super) fn tasks(db: &Connection, query: &TaskQuery) -> Result<Vec<TaskRecord>, Fault> {
-    let before = query.before.as_ref().map(TaskId::as_str);
-    let state = query.state.map(|filter| match filter {
-        StateFilter::Only(state) => state.as_str(),
-        StateFilter::Open => "open",
-        StateFilter::Ended => "ended",
-    });
     let limit = if query.limit == 0 { TASKS_PER_PAGE } else { query.limit };
-    // Only what is asked for stands in the text, so that SQLite sees which index serves.
-    let mut sql = format!("SELECT {COLUMNS} FROM {JOINED} WHERE true");
+    let before = query.before.as_ref().map(TaskId::as_str);
+    let state = match query.state {
+        Some(StateFilter::Only(state)) => Some(state.as_str()),
+        Some(StateFilter::Open | StateFilter::Ended) | None => None,
+    };
     let mut values: Vec<(&str, &dyn ToSql)> = vec![(":limit", &limit)];
-    let mut asked = |is_asked: bool, text: &str, value: Option<(&'static str, _)>| {
+    // Only what is asked for stands in the text, so that SQLite sees which index serves.
+    let mut which = match query.state {
+        Some(StateFilter::Open) => "state IN ('queued', 'running')",
+        Some(StateFilter::Ended) => "state NOT IN ('queued', 'running')",
+        Some(StateFilter::Only(_)) | None => "true",
+    }
+    .to_owned();
+    let mut ask = |is_asked: bool, text: &str, name: &'static str, value| {
         if is_asked {
-            sql += text;
-            values.extend(value);
+            which += text;
+            values.push((name, value));
         }
     };
-    let is_open = " AND t.state IN ('queued', 'running')";
-    let is_ended = " AND t.state NOT IN ('queued', 'running')";
-    match query.state {
-        Some(StateFilter::Open) => asked(true, is_open, None),
-        Some(StateFilter::Ended) => asked(true, is_ended, None),
-        _ => asked(state.is_some(), " AND t.state = :state", Some((":state", &state as _))),
-    }
-    let model = Some((":model", &query.model as &dyn ToSql));
-    asked(query.model.is_some(), " AND t.model = :model", model);
-    asked(query.app.is_some(), " AND t.app = :app", Some((":app", &query.app)));
-    asked(query.client.is_some(), " AND t.client = :client", Some((":client", &query.client)));
-    asked(query.batch.is_some(), " AND t.batch = :batch", Some((":batch", &query.batch)));
-    let is_before = " AND t.n < (SELECT n FROM tasks WHERE id = :before)";
-    asked(before.is_some(), is_before, Some((":before", &before)));
-    sql += " ORDER BY t.n DESC LIMIT :limit";
+    ask(state.is_some(), " AND state = :state", ":state", &state);
+    ask(query.model.is_some(), " AND model = :model", ":model", &query.model);
+    ask(query.app.is_some(), " AND app = :app", ":app", &query.app);
+    ask(query.client.is_some(), " AND client = :client", ":client", &query.client);
+    ask(query.batch.is_some(), " AND batch = :batch", ":batch", &query.batch);
+    let is_before = " AND n < (SELECT n FROM tasks WHERE id = :before)";
+    ask(before.is_some(), is_before, ":before", &before);
+    // Numbers first: to sort all that fits, rows and all, would cost a hundred times as much.
+    let sql = format!(
+        "SELECT {COLUMNS} FROM {JOINED} WHERE t.n IN \
+         (SELECT n FROM tasks WHERE {which} ORDER BY n DESC LIMIT :limit) ORDER BY t.n DESC"
+    );
     let mut statement = db.prepare_cached(&sql)?;
     let rows = statement.query_map(&*values, record_of)?;
     Ok(rows.collect::<Result<_, _>>()?)

@@ -113,7 +113,7 @@ pub struct TaskQuery {
     pub app: Option<u32>,
     pub client: Option<String>,
     pub batch: Option<String>,
-    /// Only tasks accepted before this one: the last of the page before.
+    /// Only tasks accepted before this one: the last of the page before. None if it is unknown.
     pub before: Option<TaskId>,
     /// At most so many; 0 means [`TASKS_PER_PAGE`].
     pub limit: u32,

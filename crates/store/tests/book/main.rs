@@ -10,5 +10,6 @@ mod full; // a disk without room
 mod keeping; // for how long, copied, looked over
 mod kit; // tasks to remember
 mod model; // beside a plain map
+#[path = "../common/roles.rs"]
 mod roles; // this program again, as a process that may die
 mod taken; // what was taken on is there

@@ -1,4 +1,5 @@
 //! This test program, run again as a process of its own that may die, or that has a small disk.
+#![allow(dead_code, reason = "no test file uses all of it")]
 
 use std::{
     env,
@@ -6,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-const HERE: &str = "ASSAY_BOOK_TEST_HERE";
+const HERE: &str = "ASSAY_STORE_ROLE_HERE";
 
 /// The folder that a role works in. Absent where the role is run as a test of its own.
 pub(crate) fn here() -> Option<PathBuf> {
