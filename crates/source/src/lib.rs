@@ -13,6 +13,7 @@ mod framework; // which frameworks the manifests name
 mod git; // commit, branch and tracked files, read without git
 mod ignored; // `.gitignore` and `.assayignore`
 mod language; // which language a file is in
+mod removal; // a tree that somebody hostile may have made, removed
 mod skip; // what is left out, and the count of it
 mod snapshot; // the copy and its digest
 mod stage; // a second tree of the copy, for one tool
@@ -20,6 +21,7 @@ mod text; // source text for reports
 mod walk; // the tree, folder by folder
 
 pub use language::language_of;
+pub use removal::{is_going, remove_tree};
 pub use snapshot::{Options, Snapshot, SourceError, SourceFile, digest_of, take};
 pub use stage::{Change, Stage};
 

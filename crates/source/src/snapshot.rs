@@ -5,6 +5,7 @@ use crate::{
     framework,
     git::Repository,
     ignored::Rules,
+    removal::remove_tree,
     text::TextCache,
     walk::{Walk, open_root},
 };
@@ -12,7 +13,7 @@ use assay_model::{Digest, GitInfo, Language, LanguageInfo, SourceInfo, SourcePat
 use std::{
     collections::BTreeMap,
     fs, io,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _},
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -230,23 +231,7 @@ impl SourceText for Snapshot {
 
 impl Drop for Snapshot {
     fn drop(&mut self) {
-        remove_tree(&self.root);
-    }
-}
-
-/// Removes a tree whose folders may not be written to.
-pub(crate) fn remove_tree(root: &Path) {
-    if fs::remove_dir_all(root).is_err() {
-        make_writable(root);
-        fs::remove_dir_all(root).ok();
-    }
-}
-
-fn make_writable(folder: &Path) {
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o700)).ok();
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            make_writable(&entry.path());
-        }
+        // Nobody is left to be told.
+        remove_tree(&self.root, None).ok();
     }
 }

@@ -3,7 +3,10 @@
 //! Keeps: files of the copy are linked and never written, so a stage costs names and no bytes; a
 //! stage is removed with its value, also where a tool took the right to write from its folders.
 
-use crate::snapshot::{Snapshot, SourceFile, remove_tree};
+use crate::{
+    removal::remove_tree,
+    snapshot::{Snapshot, SourceFile},
+};
 use assay_model::SourcePath;
 use rustix::{
     fd::OwnedFd,
@@ -138,7 +141,8 @@ impl Folders<'_> {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        remove_tree(&self.0);
+        // What is left goes with the folder around it.
+        remove_tree(&self.0, None).ok();
     }
 }
 

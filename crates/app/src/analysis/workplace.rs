@@ -4,10 +4,11 @@ use super::{files, staging::Staging};
 use crate::failure::Failure;
 use assay_exec::{Access, Cage, Shown};
 use assay_model::ToolId;
-use assay_source::Stage;
+use assay_source::{Stage, is_going, remove_tree};
 use assay_tools::Places;
 use camino::{Utf8Path, Utf8PathBuf};
 use std::{
+    ffi::CStr,
     fs::{self, File},
     io,
     path::Path,
@@ -29,7 +30,10 @@ pub(crate) struct Workplace {
 }
 
 const PREFIX: &str = "assay-";
-const LOCK: &str = "lock";
+const LOCK: &CStr = c"lock";
+
+/// All that a workplace may hold. A folder with anything else in it is somebody else's.
+const ENTRIES: &[&str] = &["lock", "project", "tools", "canaries", "artifacts"];
 
 /// A killed tool is gone within hundredths of a second; a second is for a machine that is busy.
 const REMOVE_TRIES: u32 = 100;
@@ -39,24 +43,31 @@ const REMOVE_PAUSE: Duration = Duration::from_millis(10);
 /// be taken has no process any more.
 fn sweep(temporary: &Path) {
     for entry in fs::read_dir(temporary).into_iter().flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_named_so = entry.file_name().to_string_lossy().starts_with(PREFIX);
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !is_ours || !is_folder {
+        if !is_named_so || !is_folder || !is_workplace(&entry.path()) {
             continue;
         }
-        let Ok(lock) = files::open_regular(&entry.path().join(LOCK)) else { continue };
+        let Ok(lock) = files::open_regular(&entry.path().join("lock")) else { continue };
         if lock.try_lock().is_ok() {
-            // What belongs to somebody else stays; the system says no.
-            fs::remove_dir_all(entry.path()).ok();
+            // What belongs to another user stays; the system says no.
+            remove_tree(&entry.path(), Some(LOCK)).ok();
         }
     }
+}
+
+fn is_workplace(folder: &Path) -> bool {
+    let is_known = |name: &str| ENTRIES.contains(&name) || is_going(name);
+    let names =
+        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.map(|e| e.file_name()));
+    names.into_iter().all(|name| name.is_ok_and(|name| name.to_str().is_some_and(is_known)))
 }
 
 impl Drop for Workplace {
     /// Removes everything. What was stopped in the same moment may still write for a little while.
     fn drop(&mut self) {
         for _ in 0..REMOVE_TRIES {
-            match fs::remove_dir_all(&self.root) {
+            match remove_tree(self.root.as_std_path(), Some(LOCK)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     thread::sleep(REMOVE_PAUSE);
                 }
@@ -100,7 +111,7 @@ impl Workplace {
         let unnamed = guard.path().join("lock.new");
         let lock = File::create(&unnamed).map_err(failed)?;
         lock.lock().map_err(failed)?;
-        fs::rename(&unnamed, guard.path().join(LOCK)).map_err(failed)?;
+        fs::rename(&unnamed, guard.path().join("lock")).map_err(failed)?;
         let path = guard.path().canonicalize().map_err(failed)?;
         let root = Utf8PathBuf::from_path_buf(path).map_err(|path| {
             Failure::usage(format!(
@@ -262,7 +273,34 @@ impl Corner {
     /// Removes everything but the project. What is left is removed with the workplace.
     pub(crate) fn clear(&self) {
         for folder in ["scratch", "config", "home", "tmp", "project"] {
-            fs::remove_dir_all(self.root.join(folder)).ok();
+            remove_tree(self.root.join(folder).as_std_path(), None).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_dead_analysis_left_is_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        for name in ["assay-dead", "assay-alive", "assay-thesis", "assay-bare", "other"] {
+            fs::create_dir_all(at(name).join("project/deep")).unwrap();
+            if name != "assay-bare" {
+                fs::write(at(name).join("lock"), "").unwrap();
+            }
+        }
+        // One whose removal was itself cut off.
+        fs::create_dir(at("assay-dead/assay-going-3")).unwrap();
+        fs::write(at("assay-thesis/thesis.txt"), "years").unwrap();
+        let lock = File::open(at("assay-alive/lock")).unwrap();
+        lock.lock().unwrap();
+        sweep(dir.path());
+        let left = |name: &&str| at(name).join("project/deep").exists();
+        let stay = ["assay-alive", "assay-thesis", "assay-bare", "other"];
+        assert!(stay.iter().all(left), "{:?}", stay.map(|name| left(&name)));
+        assert!(!at("assay-dead").exists());
     }
 }
