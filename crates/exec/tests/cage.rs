@@ -133,6 +133,26 @@ async fn a_tool_reaches_the_network_only_if_it_declares_one_and_only_what_it_nam
     assert_eq!(bench.stdout(), "CONNECTED\n", "{}", bench.stderr());
 }
 
+/// Landlock knows plain connections alone, and does not hear of these.
+#[tokio::test]
+async fn a_port_that_nothing_names_is_not_reached_by_other_ways_either() {
+    let Some(bench) = bench().await else { return };
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let ways = ["call-tcp", "call-mptcp", "call-fast"];
+    let steps = ways.map(|way| format!("{way}={port}")).join(" ");
+    let mut job = bench.job(&steps);
+    job.network = Network::Declared;
+    let ended = run(&bench.cage, job, CancellationToken::new()).await;
+    assert_eq!(ended.end, ToolEnd::Exited { code: 0 }, "{}", bench.stderr());
+    assert_eq!(bench.stdout(), ways.map(|way| format!("{way} REFUSED\n")).concat());
+    // Without a cage each of them is a way.
+    let bench = Bench::new(&Cage::bare(shim()));
+    bench.run(&steps).await;
+    let said = bench.stdout();
+    assert!(said.starts_with("call-tcp CONNECTED\n") && !said.contains("fast REFUSED"), "{said}");
+}
+
 #[tokio::test]
 async fn the_loopback_of_a_tool_is_its_own() {
     let Some(bench) = bench().await else { return };

@@ -22,6 +22,8 @@
 //! | `setsid-child`, `daemon` | leaves a child that has left the group |
 //! | `close-stdout` | closes standard output |
 //! | `sleep-ms=N`, `burn-ms=N`, `grow-mib=N` | takes time, CPU time, memory |
+//! | `hold-unlinked-mib=N`, `hold-memory-mib=N` | holds a file without a name, on disk or in memory |
+//! | `call-tcp=PORT`, `call-mptcp=PORT`, `call-fast=PORT` | connects to this machine, and says so |
 //! | `exit=N`, `signal=N`, `hang` | ends so, or never |
 
 #![forbid(unsafe_code)]
@@ -45,6 +47,7 @@ const MIB: usize = 1 << 20;
 struct Told {
     pid_file: Option<String>,
     grown: Vec<u8>,
+    held: Vec<fs::File>,
     breaks_utf8: bool,
     /// The next step is not taken.
     passes: bool,
@@ -176,8 +179,35 @@ impl Told {
             "hang" => loop {
                 thread::park();
             },
-            _ => return Err(io::Error::other("no such step")),
+            _ => self.take_aside(verb, value)?,
         }
+        Ok(())
+    }
+
+    /// Ways around those who look.
+    fn take_aside(&mut self, verb: &str, value: &str) -> io::Result<()> {
+        match verb {
+            "hold-unlinked-mib" => {
+                let name = format!("unlinked-{}", std::process::id());
+                self.hold(fs::File::create(&name)?, value)?;
+                fs::remove_file(name)
+            }
+            "hold-memory-mib" => {
+                let file = rustix::fs::memfd_create("held", rustix::fs::MemfdFlags::CLOEXEC)?;
+                self.hold(file.into(), value)
+            }
+            "call-tcp" | "call-mptcp" | "call-fast" => {
+                let port = value.parse().map_err(io::Error::other)?;
+                let said = if call(verb, port).is_ok() { "CONNECTED" } else { "REFUSED" };
+                say(&format!("{verb} {said}"))
+            }
+            _ => Err(io::Error::other("no such step")),
+        }
+    }
+
+    fn hold(&mut self, mut file: fs::File, mib: &str) -> io::Result<()> {
+        flood(&mut file, number(mib)?)?;
+        self.held.push(file);
         Ok(())
     }
 
@@ -211,6 +241,22 @@ fn deaf(rest: &[String]) -> io::Error {
             .exec(),
         Err(error) => error,
     }
+}
+
+/// Connects to a port of this machine as few programs do.
+fn call(how: &str, port: u16) -> io::Result<()> {
+    use rustix::net::{AddressFamily, SendFlags, SocketType, connect, ipproto, sendto, socket};
+    /// `MSG_FASTOPEN` of `sendto(2)`.
+    const FAST_OPEN: u32 = 0x2000_0000;
+    let protocol = if how == "call-mptcp" { ipproto::MPTCP } else { ipproto::TCP };
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, Some(protocol))?;
+    let there = std::net::SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, port));
+    if how == "call-fast" {
+        sendto(&socket, b"fast", SendFlags::from_bits_retain(FAST_OPEN), &there)?;
+    } else {
+        connect(&socket, &there)?;
+    }
+    Ok(())
 }
 
 fn number(text: &str) -> io::Result<u64> {

@@ -86,6 +86,14 @@ const ROOMS: u64 = (libc::CLONE_NEWUSER
 /// Kinds of sockets that tools have a use for; all others are refused.
 const SOCKETS: &[libc::c_int] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6, libc::AF_NETLINK];
 
+/// Protocols over which a connection is made past Landlock, which knows plain TCP alone.
+const OTHER_STREAMS: &[libc::c_int] = &[libc::IPPROTO_MPTCP, libc::IPPROTO_SCTP];
+
+/// Calls that can connect while they send (TCP Fast Open), with the place of their flags. Landlock is
+/// not asked about these.
+const SENDING: &[(libc::c_long, u8)] =
+    &[(libc::SYS_sendto, 3), (libc::SYS_sendmsg, 2), (libc::SYS_sendmmsg, 3)];
+
 /// Puts the filter over this process and everything that it starts, for good.
 pub(super) fn apply() -> Result<(), String> {
     let words = |error: &dyn std::fmt::Display| format!("system calls cannot be filtered: {error}");
@@ -99,7 +107,15 @@ fn programs() -> Result<[BpfProgram; 2], seccompiler::BackendError> {
     let any = |calls: &[libc::c_long]| calls.iter().map(|call| (*call, Vec::new())).collect();
     let mut refused: BTreeMap<i64, Vec<SeccompRule>> = any(REFUSED);
     refused.insert(libc::SYS_clone, new_rooms()?);
-    refused.insert(libc::SYS_socket, vec![other_sockets()?]);
+    let mut sockets = vec![other_sockets()?];
+    for protocol in OTHER_STREAMS {
+        sockets.push(rule(2, Is::Eq, *protocol)?);
+    }
+    refused.insert(libc::SYS_socket, sockets);
+    for (call, flags) in SENDING {
+        let fast_open = u64::from(libc::MSG_FASTOPEN.unsigned_abs());
+        refused.insert(*call, vec![rule(*flags, Is::MaskedEq(fast_open), libc::MSG_FASTOPEN)?]);
+    }
     refused.insert(libc::SYS_ioctl, vec![typing_for_others()?]);
     Ok([program(refused, libc::EPERM)?, program(any(UNKNOWN), libc::ENOSYS)?])
 }
@@ -121,6 +137,12 @@ fn new_rooms() -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
         SeccompRule::new(vec![has])
     })
     .collect()
+}
+
+/// One argument of a call, compared with a number of 32 bits.
+fn rule(at: u8, is: Is, number: libc::c_int) -> Result<SeccompRule, seccompiler::BackendError> {
+    let number = u64::from(number.unsigned_abs());
+    SeccompRule::new(vec![SeccompCondition::new(at, Length::Dword, is, number)?])
 }
 
 fn other_sockets() -> Result<SeccompRule, seccompiler::BackendError> {
