@@ -13,6 +13,7 @@
 //! Does not: decide anything. It asks and forces when it is told to, or when a limit is reached.
 
 mod crowd; // the processes below one, and what they use
+mod disk; // the bytes in its folders
 mod filter; // system calls that no tool needs
 mod init; // the first process inside the cage
 mod keeper; // the process outside it

@@ -188,6 +188,30 @@ async fn many_small_hogs_are_one_large_one() {
 }
 
 #[tokio::test]
+async fn memory_that_only_a_descriptor_holds_counts() {
+    for cage in cages().await {
+        let bench = Bench::new(&cage);
+        let mut job = bench.job("grow-mib=150 hold-memory-mib=150 hang");
+        job.limits.memory_bytes_max = 256 << 20;
+        let ended = run(&cage, job, CancellationToken::new()).await;
+        assert_eq!(ended.end, ToolEnd::LimitReached { limit: Limit::Memory, most: 256 << 20 });
+        bench.all_are_gone();
+    }
+    // Memory of the older kind is held by nobody, so there is none.
+    let Some(bench) = bench().await else { return };
+    assert_eq!(tried(&bench, "ipcmk -M 1000000 && echo MADE; true").await, "");
+}
+
+#[tokio::test]
+async fn where_memory_runs_out_a_tool_goes_first() {
+    for cage in cages().await {
+        let bench = Bench::new(&cage);
+        let script = "cat /proc/self/oom_score_adj; cat /proc/$PPID/oom_score_adj || echo 0";
+        assert_eq!(tried(&bench, script).await, "1000\n0\n", "{}", bench.stderr());
+    }
+}
+
+#[tokio::test]
 async fn a_fork_bomb_is_stopped_and_named() {
     for cage in cages().await {
         let bench = Bench::new(&cage);
@@ -214,6 +238,27 @@ async fn who_fills_the_disk_is_stopped_and_named() {
         job.limits.disk_bytes_max = 30 << 20;
         let ended = run(&cage, job, CancellationToken::new()).await;
         assert_eq!(ended.end, ToolEnd::LimitReached { limit: Limit::Disk, most: 30 << 20 });
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_is_filled_out_of_sight_is_filled() {
+    for cage in cages().await {
+        let bench = Bench::new(&cage);
+        let name = "x".repeat(200);
+        let deep = format!("for i in $(seq 40); do mkdir {name} && cd {name} || exit; done");
+        let fake = common::fake();
+        let fake = fake.display();
+        for script in [
+            format!("{fake} hold-unlinked-mib=50 hang"),
+            format!("{deep}; {fake} fill-file=file:50 hang"),
+        ] {
+            let mut job = bench.script(&script);
+            job.limits.disk_bytes_max = 30 << 20;
+            let ended = run(&cage, job, CancellationToken::new()).await;
+            let most = 30 << 20;
+            assert_eq!(ended.end, ToolEnd::LimitReached { limit: Limit::Disk, most }, "{script}");
+        }
     }
 }
 

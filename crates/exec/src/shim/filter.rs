@@ -72,6 +72,8 @@ const UNKNOWN: &[libc::c_long] = &[
     libc::SYS_io_uring_setup,
     libc::SYS_io_uring_enter,
     libc::SYS_io_uring_register,
+    // Memory that no process is seen to hold. What is shared with POSIX's calls is seen.
+    libc::SYS_shmget,
 ];
 
 /// Flags of `clone` that make new rooms.

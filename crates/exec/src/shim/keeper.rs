@@ -4,7 +4,11 @@
 //! Keeps: an end of file on standard input stops everything; the last word is said when no process
 //! is left; the control groups are gone by then too.
 
-use super::{crowd, init};
+use super::{
+    crowd::{self, Nameless, Used},
+    disk::DiskCount,
+    init,
+};
 use crate::{
     job::Access,
     order::{Group, Order, Push, Stage, Tally, Word, receive, send, unframe},
@@ -35,7 +39,7 @@ const LOOK_SELDOM_MS: i64 = 100;
 /// Looks at processes between two at the disk.
 const LOOKS_PER_DISK: u32 = 8;
 
-/// Files that are counted in one look at the disk.
+/// Files that are counted in one look at the disk, and descriptors.
 const ENTRIES_MAX: usize = 20_000;
 
 /// One tool being kept.
@@ -53,6 +57,9 @@ struct Keeper {
     peak_kib: u64,
     /// The folders that it may write.
     folders: Vec<PathBuf>,
+    disk: DiskCount,
+    /// As it was at the last look at the disk.
+    nameless: Nameless,
     ticks_per_second: u64,
 }
 
@@ -130,6 +137,8 @@ impl Keeper {
             looks: 0,
             peak_kib: 0,
             folders,
+            disk: DiskCount::default(),
+            nameless: Nameless::default(),
             ticks_per_second: sys::ticks_per_second(),
         };
         keeper.let_go();
@@ -262,22 +271,23 @@ impl Keeper {
         self.looks += 1;
         let limits = self.order.limits;
         let used = crowd::used_below(self.init);
-        self.peak_kib = self.peak_kib.max(used.resident_kib);
+        let sees_disk = self.looks.is_multiple_of(LOOKS_PER_DISK);
+        if sees_disk {
+            self.look_for_nameless();
+        }
+        let taken_kib = used.resident_kib + self.hidden_kib(used);
+        self.peak_kib = self.peak_kib.max(taken_kib);
         if self.is_forced {
             return;
         }
         let memory_kib_max = limits.memory_bytes_max >> 10;
-        let reached = if used.resident_kib > memory_kib_max
-            && crowd::share_below_kib(self.init) > memory_kib_max
-        {
+        let reached = if taken_kib > memory_kib_max && self.is_shared_out_above(used) {
             Some(Limit::Memory)
         } else if used.processes > limits.processes_max {
             Some(Limit::Processes)
         } else if used.cpu_ticks / self.ticks_per_second > limits.cpu_s_max {
             Some(Limit::Cpu)
-        } else if self.looks.is_multiple_of(LOOKS_PER_DISK)
-            && crowd::bytes_in(&self.folders, ENTRIES_MAX) > limits.disk_bytes_max
-        {
+        } else if sees_disk && self.disk_bytes() > limits.disk_bytes_max {
             Some(Limit::Disk)
         } else {
             self.order.fence.groups.iter().find_map(Group::reached)
@@ -286,6 +296,26 @@ impl Keeper {
             self.stop_at(limit);
             self.force();
         }
+    }
+
+    fn look_for_nameless(&mut self) {
+        self.nameless = crowd::nameless_below(self.init, self.looks as usize, ENTRIES_MAX);
+    }
+
+    /// Memory that only descriptors hold. What is mapped too is in what is resident already.
+    fn hidden_kib(&self, used: Used) -> u64 {
+        self.nameless.memory_kib.saturating_sub(used.shared_kib)
+    }
+
+    /// Whether memory is above its limit where every page is counted once, as of now.
+    fn is_shared_out_above(&mut self, used: Used) -> bool {
+        self.look_for_nameless();
+        let share_kib = crowd::share_below_kib(self.init) + self.hidden_kib(used);
+        share_kib > self.order.limits.memory_bytes_max >> 10
+    }
+
+    fn disk_bytes(&mut self) -> u64 {
+        self.disk.look(&self.folders, ENTRIES_MAX) + self.nameless.disk_bytes
     }
 
     fn stop_at(&mut self, limit: Limit) {

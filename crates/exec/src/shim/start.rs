@@ -12,7 +12,10 @@ use crate::{
 };
 use rustix::{
     io::Errno,
-    process::{Resource, Rlimit, chdir, getrlimit, setrlimit, setsid},
+    process::{
+        DumpableBehavior, Resource, Rlimit, chdir, getrlimit, set_dumpable_behavior, setrlimit,
+        setsid,
+    },
     thread::set_no_new_privs,
 };
 use std::{
@@ -58,6 +61,7 @@ pub(super) fn become_tool(order: &Order, words: &mut UnixStream) -> ! {
 fn prepare(order: &Order) -> Result<(), Failed> {
     let limits = |error: Errno| (Stage::Limits, format!("its limits could not be set: {error}"));
     usual_signals();
+    go_first();
     // A session of its own: no terminal, and signals of ours do not reach it.
     let _ = setsid();
     let null =
@@ -90,6 +94,15 @@ fn prepare(order: &Order) -> Result<(), Failed> {
         filter::apply().map_err(|why| (Stage::Seccomp, why))?;
     }
     close_later_from(3).map_err(|error| (Stage::Program, format!("descriptors: {error}")))
+}
+
+/// Where memory runs out for the whole machine, the kernel ends a tool before anybody else, and before
+/// the guards over it.
+fn go_first() {
+    // Who cannot be looked into cannot write about himself either. The program is again as usual.
+    let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }
 
 /// Whoever limited us further already is obeyed: only root may go back.
