@@ -283,8 +283,9 @@ mod tests {
 
     #[test]
     fn a_stranger_is_never_signalled() {
-        let mut stranger = shell("sleep 1000");
-        let mut child = shell("sleep 1000; true");
+        // No shell, whose child would outlive it.
+        let sleeper = || Command::new("sleep").arg("1000").spawn().unwrap();
+        let (mut stranger, mut child) = (sleeper(), sleeper());
         let (stranger_pid, root) = (pid_of(&stranger), pid_of(&child));
         assert!(is_below(stranger_pid, own()) && !is_below(stranger_pid, root));
         signal(stranger_pid, root, Signal::KILL);
