@@ -299,7 +299,10 @@ fn code_of_the_app_is_noticed_when_it_runs() {
     for (program, name, text) in &texts {
         let file = folder.path().join(name);
         fs::write(&file, text).unwrap();
-        let status = Command::new(program).arg(file).current_dir(folder.path()).status().unwrap();
+        let mut command = Command::new(program);
+        // Else it leaves its witness in the home of whoever runs the tests, and in `/`.
+        command.env("HOME", folder.path()).env("TMPDIR", folder.path());
+        let status = command.arg(file).current_dir(folder.path()).status().unwrap();
         assert!(status.success(), "{name}");
     }
     let witnesses = payload.witnesses(folder.path());
