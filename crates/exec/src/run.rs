@@ -263,10 +263,10 @@ impl Tool {
         }
         self.push(Push::Force);
         self.drain_until(Instant::now() + DEATH, is_over).await;
-        let is_gone = self.tally.is_some() || self.init_ends().await;
+        let is_gone = self.tally.is_some() || self.guards_end().await;
         if self.tally.is_none() {
             // Whoever killed the keeper may have killed the init too; what is left is ours by now.
-            shim::sweep(&format!("{RUN_VARIABLE}={}", self.run));
+            shim::sweep(&format!("{RUN_VARIABLE}={}", self.run), self.keeper.id());
         }
         let stopping = matches!(why, Why::TimedOut | Why::Cancelled).then(|| asked.elapsed());
         self.drain_until(Instant::now() + LAST_READ, |tool| !tool.stdout_open && !tool.stderr_open)
@@ -290,10 +290,15 @@ impl Tool {
     }
 
     /// Waits for the end of a cage whose keeper was killed: its init notices, and when that is gone
-    /// all are.
-    async fn init_ends(&mut self) -> bool {
+    /// all are, or are ours.
+    async fn guards_end(&mut self) -> bool {
+        let end = Instant::now() + DEATH;
+        if self.keeper_is_gone {
+            // Its stream ends a moment before what it held becomes ours.
+            timeout_at(end, self.keeper.exited()).await.ok();
+        }
         let Some(init) = self.init.take() else { return self.keeper_is_gone };
-        timeout_at(Instant::now() + DEATH, init.exited()).await.is_ok()
+        timeout_at(end, init.exited()).await.is_ok()
     }
 }
 

@@ -71,6 +71,10 @@ impl OwnChild {
         Ok(child)
     }
 
+    pub(crate) fn id(&self) -> Pid {
+        self.id
+    }
+
     /// Names the child of its own that we take over should it be killed.
     pub(crate) fn has_heir(&mut self, heir: Pid) {
         self.heir = Some(heir);

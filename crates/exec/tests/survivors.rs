@@ -8,7 +8,7 @@ use assay_exec::{Cage, run};
 use assay_model::ToolEnd;
 use common::{Bench, LONG, SURVIVORS, cages, kill};
 use std::{sync::Arc, time::Duration};
-use testkit::{children_of, is_zombie, wait_until};
+use testkit::{children_of, is_zombie, lives, wait_until};
 use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -118,6 +118,21 @@ async fn check(cage: Cage, family: Vec<&str>, way: Way) {
         }
     }
     assert_eq!(bench.living(), [0; 0], "{context}");
+}
+
+/// Where there is no fence a tool can kill its own guards, and its daemon can take off everything by
+/// which it might be known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_without_an_environment_does_not_survive_its_guards() {
+    let bench = Bench::new(&Cage::bare(common::shim()));
+    let script = "daemon() { (env -i /usr/bin/setsid /bin/sh -c 'echo $$ > daemon; exec sleep 1000' &) }; \
+                  daemon </dev/null >/dev/null 2>&1; until [ -s daemon ]; do :; done; \
+                  read -r _ _ _ keeper _ < /proc/$PPID/stat; kill -9 $keeper $PPID; wait; sleep 1000";
+    let ended = run(&bench.cage, bench.script(script), CancellationToken::new()).await;
+    assert!(matches!(ended.end, ToolEnd::Lost { .. }), "{:?}: {}", ended.end, bench.stderr());
+    let daemon = std::fs::read_to_string(bench.path("daemon")).unwrap().trim().parse().unwrap();
+    assert!(!lives(daemon), "{daemon} lives");
+    bench.all_are_gone();
 }
 
 async fn no_zombie_is_left(way: Way) {

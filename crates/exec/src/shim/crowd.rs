@@ -36,6 +36,28 @@ pub(super) struct Nameless {
     pub(super) memory_kib: u64,
 }
 
+/// What the kernel says of one process, or of what is left of it.
+struct Stat {
+    is_dead: bool,
+    session: i32,
+    /// Clock ticks after the start of the machine.
+    begun: u64,
+}
+
+// === impl Stat ===
+
+impl Stat {
+    fn of(pid: Pid) -> Option<Self> {
+        let stat = read(pid, "stat")?;
+        // Behind the name, which may hold anything, the state is the first.
+        let (_, rest) = stat.rsplit_once(')')?;
+        let mut fields = rest.split_whitespace();
+        let state = fields.next()?;
+        let session = fields.nth(2)?.parse().ok()?;
+        Some(Self { is_dead: state == "Z", session, begun: fields.nth(15)?.parse().ok()? })
+    }
+}
+
 /// All descendants of `root`, nearest first.
 pub(super) fn below(root: Pid) -> Vec<Pid> {
     let mut all: Vec<Pid> = children(root);
@@ -104,16 +126,25 @@ pub(super) fn kill_below(root: Pid) -> Vec<Pid> {
     seen
 }
 
-/// Kills and reaps those children of this process that were started with `mark` in their
-/// environment, and all below them: what is left where keeper and init were both killed.
-pub(crate) fn sweep(mark: &str) {
-    let is_marked = |pid: &Pid| {
+/// Kills and reaps what is left of a run where keeper and init were both killed, all of which is ours
+/// by then: those children of this process that were started with `mark` in their environment or
+/// after their `keeper` in a session that is not ours, and all below them.
+pub(crate) fn sweep(mark: &str, keeper: Pid) {
+    let (own, begun) = (Stat::of(getpid()), Stat::of(keeper).map(|stat| stat.begun));
+    // Every tool has a session of its own. Only that cannot be taken off, as an environment can, which
+    // a dead process has not either.
+    let is_stray = |pid: Pid| {
+        let (Some(own), Some(stat)) = (&own, Stat::of(pid)) else { return false };
+        let is_later = begun.is_some_and(|begun| stat.begun >= begun);
+        stat.session != own.session && (stat.is_dead || is_later)
+    };
+    let is_left = |pid: &Pid| {
         let environment = fs::read(format!("/proc/{}/environ", pid.as_raw_nonzero()));
         environment.unwrap_or_default().split(|byte| *byte == 0).any(|one| one == mark.as_bytes())
-            || is_dead_in_another_session(*pid)
+            || is_stray(*pid)
     };
     loop {
-        let left: Vec<Pid> = children(getpid()).into_iter().filter(is_marked).collect();
+        let left: Vec<Pid> = children(getpid()).into_iter().filter(is_left).collect();
         if left.is_empty() {
             return;
         }
@@ -129,19 +160,6 @@ pub(crate) fn sweep(mark: &str) {
             }
         }
     }
-}
-
-/// Whether it has ended, in a session that is not ours, as every tool has one of its own. Nobody else
-/// waits for such a child of this process, and a dead one has no environment to be known by.
-fn is_dead_in_another_session(pid: Pid) -> bool {
-    let own = read(getpid(), "stat").unwrap_or_default();
-    let stat = read(pid, "stat").unwrap_or_default();
-    let session = |stat: &str| {
-        let (_, rest) = stat.rsplit_once(')')?;
-        rest.split_whitespace().nth(3).map(str::to_owned)
-    };
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().next());
-    state == Some("Z") && session(&stat) != session(&own)
 }
 
 pub(super) fn signal_below(root: Pid, signal: Signal) {
