@@ -16,7 +16,7 @@ mod live; // runs that have not ended, and those that have lately
 mod msg; // what it is told
 mod office; // the task that owns it all
 
-pub(crate) use ask::{Asked, Cancelled, DeskStats, Refused, Run, Seat, WorkKey};
+pub(crate) use ask::{Asked, Before, Cancelled, DeskStats, Refused, Run, Seat, WorkKey};
 pub(crate) use carry::{Work, before_deadline};
 pub(crate) use live::Kept;
 pub(crate) use msg::TaskSummary;

@@ -22,7 +22,7 @@ mod stream; // events for all who subscribed
 
 pub use accounts::{Client, Scope, Scopes};
 pub use connector::{Backend, Dial};
-pub use recovery::Resume;
+pub use recovery::{Recovered, Resume};
 
 use crate::desk::{Desk, DeskTerms, Kept};
 use accounts::Accounts;

@@ -22,6 +22,7 @@ mod service; // the base of every service
 
 pub use analyzer::{Analyze, Answer, Job, Tell, ToolsAtHand};
 pub use gateway::{
-    Backend, Client, Dial, Gateway, GatewayTerms, Resolve, Resolved, Resume, Scope, Scopes,
+    Backend, Client, Dial, Gateway, GatewayTerms, Recovered, Resolve, Resolved, Resume, Scope,
+    Scopes,
 };
 pub use service::{Service, ServiceTerms};

@@ -36,6 +36,17 @@ pub(crate) struct Asked {
     pub(crate) deadline: Instant,
     pub(crate) follow: Follow,
     pub(crate) age: Age,
+    pub(crate) before: Before,
+}
+
+/// What a run has behind it that was open when the process before this one ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// The book knows it: it is not accepted a second time.
+    pub(crate) is_accepted: bool,
+    pub(crate) attempts: u32,
+    /// The number of its next event.
+    pub(crate) next_seq: u32,
 }
 
 /// A place from which a run is followed.
@@ -70,6 +81,7 @@ pub(crate) struct Run {
     pub(crate) priority: Priority,
     pub(crate) bytes: u64,
     pub(crate) is_detached: bool,
+    pub(crate) before: Before,
     pub(crate) log: Arc<Log>,
     /// Why it must stop, once it must.
     pub(crate) cancel: watch::Receiver<Option<CancelReason>>,

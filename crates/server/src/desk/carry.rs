@@ -7,7 +7,7 @@ use super::{
     Carried, Run,
     msg::{Gate, Msg},
 };
-use crate::log::End;
+use crate::{log::End, progress::Progress};
 use assay_model::{CancelReason, Event};
 use assay_rules::{admission::Permit, ledger::RunEnd};
 use assay_wire::{AnalysisStatus, ErrorCode, Fault};
@@ -31,7 +31,12 @@ pub(crate) trait Work: Send + Sync + 'static {
     fn work(&self, run: Arc<Run>, events: mpsc::Sender<Event>) -> impl Future<Output = End> + Send;
 
     /// Remembers what happened, before anybody is shown it.
-    fn happened(&self, run: &Run, events: &[Event]) -> impl Future<Output = ()> + Send;
+    fn happened(
+        &self,
+        run: &Run,
+        events: &[Event],
+        progress: &mut Progress,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Remembers the end, before anybody is told. Returns the end that counts.
     fn ended(&self, run: &Run, end: End) -> impl Future<Output = End> + Send;
@@ -107,9 +112,15 @@ async fn worked<W: Work>(work: &W, run: &Arc<Run>) -> End {
     let (tell, mut told) = mpsc::channel(EVENTS_WAITING);
     let working = work.work(Arc::clone(run), tell);
     let telling = async {
-        let mut batch = Vec::new();
+        let (mut batch, mut progress) = (Vec::new(), Progress::new(run.task.clone()));
+        let mut seq = run.before.next_seq;
         while told.recv_many(&mut batch, EVENTS_WAITING).await > 0 {
-            work.happened(run, &batch).await;
+            // Numbered anew: a second attempt begins to count at 0 again.
+            for event in &mut batch {
+                event.seq = seq;
+                seq = seq.saturating_add(1);
+            }
+            work.happened(run, &batch, &mut progress).await;
             run.log.append(batch.drain(..));
         }
     };

@@ -131,6 +131,7 @@ pub(super) fn new_run(asked: &Asked, id: RunId) -> Live {
         payer: asked.payer,
         priority: asked.priority,
         bytes: asked.bytes,
+        before: asked.before,
         is_detached: asked.follow == Follow::Detach,
         log: Arc::default(),
         cancel: cancelled,

@@ -2,7 +2,7 @@
 
 use super::{Resolved, Shared, key::key_of};
 use crate::{
-    desk::{Asked, Seat},
+    desk::{Asked, Before, Seat},
     refusal::{self, whole_ms},
 };
 use assay_rules::{
@@ -58,6 +58,7 @@ impl Asking {
             priority: request.priority.and_then(Priority::from_number).unwrap_or_default(),
             follow: if request.detach { Follow::Detach } else { Follow::Wait },
             age: if request.refresh { Age::Fresh } else { Age::Any },
+            before: Before::default(),
             request: Arc::new(request),
             client: self.client,
             payer: self.payer,

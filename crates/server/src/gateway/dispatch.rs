@@ -87,7 +87,7 @@ impl Dispatch {
     async fn attempts(&self, run: &Arc<Run>, events: &mpsc::Sender<Event>) -> End {
         let mut avoid = None;
         for attempt in 1.. {
-            self.remember_start(run, attempt).await;
+            self.remember_start(run, run.before.attempts.saturating_add(attempt)).await;
             let (why, retry_after) = match self.attempt(run, avoid, events).await {
                 Attempt::Ended(end) => return end,
                 Attempt::Again { why, avoid: failed, retry_after } => {
@@ -233,7 +233,9 @@ pub(super) fn end_of(
 
 impl Work for Dispatch {
     async fn accepted(&self, run: &Run) -> Result<(), Fault> {
-        let Some(book) = &self.book else { return Ok(()) };
+        let Some(book) = self.book.as_ref().filter(|_| !run.before.is_accepted) else {
+            return Ok(());
+        };
         let now = Timestamp::now();
         let left = jiff::SignedDuration::try_from(run.left()).unwrap_or(jiff::SignedDuration::MAX);
         let task = NewTask {
@@ -273,8 +275,7 @@ impl Work for Dispatch {
         end
     }
 
-    async fn happened(&self, run: &Run, events: &[Event]) {
-        let mut progress = Progress::new(run.task.clone());
+    async fn happened(&self, run: &Run, events: &[Event], progress: &mut Progress) {
         for event in events {
             self.publish(run, GatewayReply::Progress(Box::new(progress.of(event))), false);
         }

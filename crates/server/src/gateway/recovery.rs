@@ -1,4 +1,22 @@
 //! What was open when the process before this one ended.
+//!
+//! Keeps: every task that was accepted comes to an end, and to one: it is done anew or ended as
+//! lost, by policy.
+
+use super::{Gateway, Shared};
+use crate::desk::{Asked, Before, Desk, WorkKey};
+use assay_rules::{
+    admission::Priority,
+    ledger::{Age, ClientId, Follow},
+};
+use assay_store::{Book, EndState, OpenTask, StoreError, TaskEnd};
+use assay_wire::{
+    AnalysisRequest, AnalysisStatus, ErrorCode,
+    gateway::{Frame, Request},
+};
+use jiff::Timestamp;
+use std::{sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// What becomes of work that was accepted and had not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,4 +26,130 @@ pub enum Resume {
     Restart,
     /// It is ended as lost.
     Lose,
+}
+
+/// What a recovery did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    pub restarted: u32,
+    /// Ended as timed out: nobody waits for them any more.
+    pub late: u32,
+    /// Ended as lost.
+    pub lost: u32,
+}
+
+/// Attempts after which a task is not done anew: it may be what ends the process.
+const ATTEMPTS_MAX: u32 = 3;
+
+// === impl Gateway ===
+
+impl Gateway {
+    /// Takes up what the book holds open. To be called once, before clients are let in.
+    ///
+    /// # Errors
+    ///
+    /// The book cannot be read or written.
+    pub async fn recover(&self, resume: Resume) -> Result<Recovered, StoreError> {
+        let shared = &self.shared;
+        let mut recovered = Recovered::default();
+        let Some(book) = &shared.book else { return Ok(recovered) };
+        // Nobody holds this connection; who comes back finds its task by name.
+        let client = shared.desk.new_client();
+        for open in book.open_tasks().await? {
+            match restartable(&open, resume) {
+                Ok((request, left)) => {
+                    restart(shared, client, &open, request, left).await;
+                    recovered.restarted += 1;
+                }
+                Err(End::Late) => {
+                    let words = "its time was over when the server came back";
+                    end(book, &open, EndState::TimedOut, (AnalysisStatus::Timeout, words)).await?;
+                    recovered.late += 1;
+                }
+                Err(End::Lost) => {
+                    let words = "the server ended while it was open";
+                    end(book, &open, EndState::Lost, (AnalysisStatus::Error, words)).await?;
+                    recovered.lost += 1;
+                }
+            }
+        }
+        Ok(recovered)
+    }
+}
+
+/// Why a task is not done anew.
+enum End {
+    Late,
+    Lost,
+}
+
+fn restartable(open: &OpenTask, resume: Resume) -> Result<(AnalysisRequest, Duration), End> {
+    if resume == Resume::Lose || open.attempt >= ATTEMPTS_MAX {
+        return Err(End::Lost);
+    }
+    let left = open.task.deadline_at.duration_since(Timestamp::now());
+    let left = Duration::try_from(left).ok().filter(|left| !left.is_zero()).ok_or(End::Late)?;
+    let frame = format!(r#"{{"type":"analysis_request","data":{}}}"#, open.task.request);
+    match Frame::<Request>::decode(&frame) {
+        Ok(Frame { body: Request::Analysis(request), .. }) => Ok((*request, left)),
+        // Written by a version that spoke otherwise.
+        Ok(_) | Err(_) => Err(End::Lost),
+    }
+}
+
+async fn restart(
+    shared: &Arc<Shared>,
+    client: ClientId,
+    open: &OpenTask,
+    request: AnalysisRequest,
+    left: Duration,
+) {
+    let asked = Asked {
+        key: WorkKey(u128::from_str_radix(&open.task.key, 16).unwrap_or_default()),
+        task: open.task.id.clone(),
+        request: Arc::new(request),
+        client,
+        payer: client,
+        who: open.task.client.as_str().into(),
+        priority: Priority::from_number(open.task.priority).unwrap_or_default(),
+        bytes: open.task.request.len() as u64,
+        deadline: Instant::now() + left,
+        follow: Follow::Detach,
+        age: Age::Any,
+        before: Before { is_accepted: true, attempts: open.attempt, next_seq: open.next_seq },
+    };
+    submit(&shared.desk, asked).await;
+}
+
+/// Nothing is refused at a start but by bounds that were made smaller since: it stays open then, and
+/// the next start sees it again.
+async fn submit(desk: &Desk, asked: Asked) {
+    let task = asked.task.clone();
+    match desk.submit(asked).await {
+        Ok(_) => tracing::info!(%task, "a task that was open is done anew"),
+        Err(refused) => tracing::error!(%task, ?refused, "a task that was open is not taken up"),
+    }
+}
+
+async fn end(
+    book: &Book,
+    open: &OpenTask,
+    state: EndState,
+    (status, words): (AnalysisStatus, &str),
+) -> Result<(), StoreError> {
+    let code = match state {
+        EndState::TimedOut => ErrorCode::Timeout,
+        EndState::Finished | EndState::Failed | EndState::Cancelled | EndState::Lost => {
+            ErrorCode::Internal
+        }
+    };
+    let end = TaskEnd {
+        at: Timestamp::now(),
+        state,
+        status: status.as_str().to_owned(),
+        code: Some(code.as_str().to_owned()),
+        message: Some(words.to_owned()),
+        result: None,
+    };
+    book.end(&open.task.id, end).await.map(|_| ())
 }

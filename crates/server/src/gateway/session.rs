@@ -306,7 +306,11 @@ impl Session {
         let state = match &cancelled {
             Cancelled::Stopping(_) | Cancelled::Left => TaskState::Cancelled,
             Cancelled::AlreadyEnded => TaskState::AlreadyFinished,
-            Cancelled::NotFound => TaskState::NotFound,
+            // Another process may have ended it.
+            Cancelled::NotFound => match &task {
+                Some(task) => self.remembered(task).await,
+                None => TaskState::NotFound,
+            },
         };
         let reply = Reply::Task(Box::new(TaskStatus::new(state, task)));
         let frame = Frame::answering(id, reply).encode();
@@ -318,6 +322,13 @@ impl Session {
             }
             say(&outgoing, frame).await;
         });
+    }
+
+    async fn remembered(&self, task: &TaskId) -> TaskState {
+        match self.asking.shared.task_status(task.clone()).await.state {
+            TaskState::Finished => TaskState::AlreadyFinished,
+            _ => TaskState::NotFound,
+        }
     }
 
     fn register(&mut self, register: Register) -> Reply {

@@ -5,6 +5,7 @@ use crate::{
     desk::{Run, Work, before_deadline},
     log::End,
     margin::less_a_margin,
+    progress::Progress,
 };
 use assay_model::{CancelReason, Event, EventKind};
 use assay_wire::{AnalysisStatus, ErrorCode, Fault, Payload};
@@ -62,7 +63,7 @@ impl<A: Analyze> Work for CarryOut<A> {
         self.unstarted(&run, AnalysisStatus::Error, fault)
     }
 
-    async fn happened(&self, _: &Run, _: &[Event]) {}
+    async fn happened(&self, _: &Run, _: &[Event], _: &mut Progress) {}
 
     async fn ended(&self, _: &Run, end: End) -> End {
         end

@@ -3,7 +3,7 @@
 use super::Shared;
 use crate::{
     analyzer::Analyze,
-    desk::{Asked, Cancelled, Seat, WorkKey},
+    desk::{Asked, Before, Cancelled, Seat, WorkKey},
     following::{Following, Step},
     log::Log,
     outgoing::{self, Outgoing, Say, say, say_end},
@@ -201,6 +201,7 @@ impl<A: Analyze> Session<A> {
             priority: request.priority.and_then(Priority::from_number).unwrap_or_default(),
             follow: if request.detach { Follow::Detach } else { Follow::Wait },
             age: if request.refresh { Age::Fresh } else { Age::Any },
+            before: Before::default(),
             request: Arc::new(request),
             client: self.client,
             payer: self.client,

@@ -5,6 +5,8 @@
 #[path = "../common/mod.rs"]
 mod common; // clients, and an analyzer that does as its request says
 
+mod durable; // what was accepted comes to one end
+
 use assay_server::{
     Backend, Client as Who, Gateway, GatewayTerms, Resolved, Scopes, Service, ServiceTerms,
 };
@@ -24,6 +26,10 @@ struct World {
 
 impl World {
     fn new(slots: u32, terms: GatewayTerms) -> Self {
+        Self::with(slots, terms, None)
+    }
+
+    fn with(slots: u32, terms: GatewayTerms, book: Option<Arc<assay_store::Book>>) -> Self {
         let service = Service::start(
             Fake,
             ServiceTerms { slots, queue_max: 1_000, ..ServiceTerms::default() },
@@ -34,7 +40,7 @@ impl World {
             let found = Resolved { request, digest: Some("d".to_owned()) };
             Box::pin(async move { Ok(found) }) as _
         });
-        let gateway = Gateway::start(terms, vec![(Analyzer::Static, backend)], None, resolve);
+        let gateway = Gateway::start(terms, vec![(Analyzer::Static, backend)], book, resolve);
         Self { gateway, service }
     }
 

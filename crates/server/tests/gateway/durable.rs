@@ -1,0 +1,127 @@
+//! What was accepted comes to one end, whatever becomes of the process.
+
+use crate::common::{fake, receive, send, until};
+use crate::{World, analysis};
+use assay_server::{GatewayTerms, Recovered, Resume, Scopes};
+use assay_store::{Book, BookTerms};
+use serde_json::{Value, json};
+use std::{path::Path, sync::Arc};
+use tokio::runtime::{Builder, Runtime};
+
+/// A process, as far as a test can have one: all that it runs ends with it.
+struct Process {
+    runtime: Runtime,
+}
+
+impl Process {
+    fn new() -> Self {
+        Self { runtime: Builder::new_current_thread().enable_all().build().unwrap() }
+    }
+
+    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    /// Nothing is said, finished or written any more.
+    fn kill(self) {
+        self.runtime.shutdown_background();
+    }
+}
+
+fn world_with_book(folder: &Path) -> World {
+    let (book, _) = Book::open(folder, BookTerms::default()).unwrap();
+    World::with(4, GatewayTerms::default(), Some(Arc::new(book)))
+}
+
+async fn accepted(world: &World, model: &str, task: &str, timeout: u32) {
+    let mut client = world.client();
+    let more = json!({ "task_id": task, "timeout": timeout, "detach": true });
+    send(&mut client, analysis(task, model, more)).await;
+    assert_eq!(receive(&mut client).await["data"]["state"], "queued");
+    until(&mut client, "progress_update").await;
+}
+
+/// Asks until the task has ended.
+async fn ended(world: &World, task: &str) -> Value {
+    let mut client = world.client();
+    loop {
+        send(&mut client, json!({ "type": "status_request", "data": { "task_id": task } })).await;
+        let status = receive(&mut client).await;
+        if !["queued", "running"].contains(&status["data"]["state"].as_str().unwrap()) {
+            return status["data"].clone();
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn what_a_killed_process_had_accepted_is_done_by_the_next_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::new();
+    first.run(async {
+        let world = world_with_book(folder.path());
+        accepted(&world, "waits-once", "recovered", 600).await;
+    });
+    first.kill();
+    let second = Process::new();
+    second.run(async {
+        let world = world_with_book(folder.path());
+        let recovered = world.gateway.recover(Resume::Restart).await.unwrap();
+        assert_eq!(recovered, Recovered { restarted: 1, ..Recovered::default() });
+        let end = ended(&world, "recovered").await;
+        assert_eq!((&end["state"], &end["status"]), (&json!("finished"), &json!("success")));
+        assert_eq!(end["result"]["analysis"]["model"], "waits-once");
+        assert_eq!(fake::runs_of("recovered"), 2);
+    });
+    second.kill();
+    // The third has nothing to do, and still knows the result.
+    Process::new().run(async {
+        let world = world_with_book(folder.path());
+        let recovered = world.gateway.recover(Resume::Restart).await.unwrap();
+        assert_eq!(recovered, Recovered::default());
+        let end = ended(&world, "recovered").await;
+        assert_eq!(end["result"]["analysis"]["model"], "waits-once");
+        let wish = json!({ "type": "cancel_request", "data": { "task_id": "recovered" } });
+        let mut client = world.client_of("other", Scopes::ALL);
+        send(&mut client, wish).await;
+        assert_eq!(receive(&mut client).await["data"]["state"], "already_finished");
+    });
+}
+
+#[test]
+fn by_policy_it_is_ended_as_lost_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::new();
+    first.run(async {
+        accepted(&world_with_book(folder.path()), "waits", "lost", 600).await;
+    });
+    first.kill();
+    for expected in [1, 0] {
+        let process = Process::new();
+        process.run(async {
+            let world = world_with_book(folder.path());
+            assert_eq!(world.gateway.recover(Resume::Lose).await.unwrap().lost, expected);
+            let end = ended(&world, "lost").await;
+            assert_eq!((&end["state"], &end["status"]), (&json!("finished"), &json!("error")));
+        });
+        process.kill();
+    }
+}
+
+#[test]
+fn what_nobody_can_wait_for_any_more_is_ended_as_late() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::new();
+    first.run(async {
+        accepted(&world_with_book(folder.path()), "waits", "late", 1).await;
+    });
+    first.kill();
+    let process = Process::new();
+    process.run(async {
+        // The clock that counts is that of the wall.
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        let world = world_with_book(folder.path());
+        assert_eq!(world.gateway.recover(Resume::Restart).await.unwrap().late, 1);
+        assert_eq!(ended(&world, "late").await["status"], "timeout");
+    });
+}
