@@ -10,9 +10,7 @@ use assay_model::{CancelReason, TaskId};
 use assay_rules::{
     Instant as Moment,
     admission::{Admission, Draining, Permit, Shut, Verdict, WaiterId, Wish},
-    ledger::{
-        Ask, ClientId, Joined, Ledger, Msg as LedgerMsg, Order, Refusal, RunEnd, RunId, Ticket,
-    },
+    ledger::{Ask, ClientId, Ledger, Msg as LedgerMsg, Order, Refusal, RunEnd, RunId, Ticket},
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio::{
@@ -207,9 +205,9 @@ impl<W: Work> Office<W> {
         submission: Option<&mut Submission>,
     ) -> Option<RunId> {
         match order {
-            Order::Accept { client, ticket, joined, .. } => {
+            Order::Accept { client, ticket, .. } => {
                 if let Some(submission) = submission {
-                    submission.seat = Some(self.seat(&submission.asked, client, ticket, joined));
+                    submission.seat = Some(self.seat(&submission.asked, client, ticket));
                 }
             }
             Order::Refuse { why, .. } => {
@@ -225,6 +223,7 @@ impl<W: Work> Office<W> {
                     match submission {
                         Some(submission) => {
                             self.runs.forget(run);
+                            self.counts.accepted -= 1;
                             submission.seat = Some(Err(Refused::Shut(shut)));
                         }
                         // A refresh that has waited: its clients hold seats already.
@@ -257,19 +256,12 @@ impl<W: Work> Office<W> {
     }
 
     /// Seats a client at a run, which is made if it is new.
-    fn seat(
-        &mut self,
-        asked: &Asked,
-        client: ClientId,
-        ticket: Ticket,
-        joined: Joined,
-    ) -> Result<Seat, Refused> {
+    fn seat(&mut self, asked: &Asked, client: ClientId, ticket: Ticket) -> Result<Seat, Refused> {
         if self.runs.get_mut(ticket.run).is_none() {
             self.runs.add(new_run(asked, ticket.run));
-        }
-        match joined {
-            Joined::Started | Joined::Queued => self.counts.accepted += 1,
-            Joined::Live | Joined::Replayed => self.counts.deduplicated += 1,
+            self.counts.accepted += 1;
+        } else {
+            self.counts.deduplicated += 1;
         }
         let live = self.runs.get_mut(ticket.run).ok_or(Refused::Stuck)?;
         let (release, released) = oneshot::channel();
@@ -320,6 +312,7 @@ impl<W: Work> Office<W> {
     fn withdraw(&mut self, run: RunId, reason: CancelReason) {
         if let Some(live) = self.runs.forget(run) {
             live.run.log.end(unstarted(&*self.work, &live.run, reason));
+            self.counts.ended += 1;
         }
     }
 

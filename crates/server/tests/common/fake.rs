@@ -63,9 +63,24 @@ impl Analyze for Fake {
                     _ => AnalysisStatus::Cancelled,
                 }
             }
-            _ => AnalysisStatus::Success,
+            _ => as_configured(&job).await,
         };
         let analysis = json!({ "model": model, "found": 1 });
         Answer { status, analysis: Payload::of(&analysis).unwrap() }
     }
+}
+
+/// Does as `config.fake` says: takes `ms`, `panics`, or `is_deaf` to cancels.
+async fn as_configured(job: &Job) -> AnalysisStatus {
+    let Some(fake) = job.request.config.get("fake") else { return AnalysisStatus::Success };
+    let works = tokio::time::sleep(Duration::from_millis(fake["ms"].as_u64().unwrap()));
+    let is_deaf = fake["is_deaf"] == true;
+    tokio::select! {
+        biased;
+        () = works => {}
+        _ = job.cancelled(), if !is_deaf => return AnalysisStatus::Cancelled,
+        () = sleep_until(job.deadline), if !is_deaf => return AnalysisStatus::Timeout,
+    }
+    assert!(fake["panics"] != true, "out of cheese");
+    AnalysisStatus::Success
 }
