@@ -1,12 +1,16 @@
 //! Simulations by seed.
 //!
-//! Keeps: a seed that fails is printed with the words that replay it, alone.
+//! Keeps: a seed that fails is printed with the words that replay it, alone. `ASSAY_SEEDS` makes
+//! all simulations longer or shorter, as `PROPTEST_CASES` does for proptest.
 
 use assay_rules::Dice;
-use std::{env, ops::RangeInclusive};
+use std::env;
 
 /// Names the seed to replay; all others are left out.
 const REPLAY: &str = "ASSAY_SEED";
+
+/// How many seeds to run instead of those that a simulation asks for.
+const MANY: &str = "ASSAY_SEEDS";
 
 /// Says which seed it was when a simulation panics.
 struct Named {
@@ -14,14 +18,11 @@ struct Named {
     simulation: &'static str,
 }
 
-/// Runs `simulate` with every seed, or with the one of `ASSAY_SEED`.
-pub(crate) fn each(
-    simulation: &'static str,
-    seeds: RangeInclusive<u64>,
-    mut simulate: impl FnMut(&mut Dice),
-) {
-    let only = env::var(REPLAY).ok().map(|seed| seed.parse().expect("a seed is a number"));
-    for seed in only.map_or(seeds, |seed| seed..=seed) {
+/// Runs `simulate` with the seeds from 1 to `seeds`, or with the one of `ASSAY_SEED`.
+pub(crate) fn each(simulation: &'static str, seeds: u64, mut simulate: impl FnMut(&mut Dice)) {
+    let number = |name| env::var(name).ok().map(|said| said.parse().expect("a number"));
+    let all = 1..=number(MANY).unwrap_or(seeds);
+    for seed in number(REPLAY).map_or(all, |seed| seed..=seed) {
         let _named = Named { seed, simulation };
         simulate(&mut Dice::seeded(seed));
     }

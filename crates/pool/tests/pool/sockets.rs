@@ -3,6 +3,7 @@
 use assay_pool::{Connect, EndpointTerms, LeaseError, Pool, PoolTerms, Wish};
 use assay_rules::{Dice, breaker::Answer};
 use std::{
+    collections::HashSet,
     fs, io,
     sync::{
         Arc,
@@ -13,13 +14,9 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{Mutex, MutexGuard},
     task::JoinSet,
     time::{Instant, timeout},
 };
-
-/// Descriptors are counted for the whole process, so these tests take turns.
-static TURN: Mutex<()> = Mutex::const_new(());
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -82,12 +79,21 @@ async fn server(serves: Serves) -> (String, Arc<Counted>) {
     (address, counted)
 }
 
-fn descriptors() -> usize {
-    fs::read_dir("/proc/self/fd").expect("Linux").count()
-}
-
-async fn alone() -> MutexGuard<'static, ()> {
-    TURN.lock().await
+/// Counts our descriptors of sockets that lead to the server or are its own. Not all of the process:
+/// the runtimes of other tests come and go beside this one.
+fn descriptors(address: &str) -> usize {
+    let (_, port) = address.rsplit_once(':').expect("a port");
+    let port = format!(":{:04X}", port.parse::<u16>().expect("a port"));
+    let table = fs::read_to_string("/proc/self/net/tcp").expect("Linux");
+    let of_server = table.lines().skip(1).filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ours = words[1].ends_with(&port) || words[2].ends_with(&port);
+        ours.then(|| format!("socket:[{}]", words[9]))
+    });
+    let of_server: HashSet<String> = of_server.collect();
+    let open = fs::read_dir("/proc/self/fd").expect("Linux");
+    let open = open.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    open.filter(|to| to.to_str().is_some_and(|to| of_server.contains(to))).count()
 }
 
 async fn echo(stream: &mut TcpStream) -> io::Result<()> {
@@ -97,7 +103,6 @@ async fn echo(stream: &mut TcpStream) -> io::Result<()> {
 
 #[tokio::test]
 async fn five_hundred_callers_share_fifty_sockets_in_order() {
-    let _turn = alone().await;
     let (address, counted) = server(Serves::Echo).await;
     let pool = Arc::new(Pool::start(Tcp, PoolTerms::default(), Dice::seeded(1)));
     let service = pool.service("static");
@@ -130,7 +135,6 @@ async fn five_hundred_callers_share_fifty_sockets_in_order() {
 
 #[tokio::test]
 async fn a_server_that_hangs_opens_its_breaker_and_then_nobody_waits() {
-    let _turn = alone().await;
     let (address, counted) = server(Serves::Nothing).await;
     let pool = Arc::new(Pool::start(Tcp, PoolTerms::default(), Dice::seeded(1)));
     let service = pool.service("static");
@@ -164,9 +168,8 @@ async fn a_server_that_hangs_opens_its_breaker_and_then_nobody_waits() {
 
 #[tokio::test]
 async fn callers_that_are_cancelled_leave_no_descriptor() {
-    let _turn = alone().await;
     let (address, counted) = server(Serves::Echo).await;
-    let before = descriptors();
+    assert_eq!(descriptors(&address), 1, "it listens");
     let pool = Arc::new(Pool::start(Tcp, PoolTerms::default(), Dice::seeded(1)));
     let service = pool.service("static");
     pool.add(service, EndpointTerms::local(&address, 1_000));
@@ -187,6 +190,7 @@ async fn callers_that_are_cancelled_leave_no_descriptor() {
         }
         callers.join_all().await;
     }
+    assert!(descriptors(&address) > 1, "some stand idle");
     let stats = pool.stats();
     assert_eq!((stats.active, stats.connecting, stats.waiting), (0, 0, 0), "{stats:?}");
     assert_eq!(pool.shut_down(Instant::now() + MINUTE).await, 0);
@@ -197,5 +201,5 @@ async fn callers_that_are_cancelled_leave_no_descriptor() {
         }
     };
     timeout(MINUTE, settled).await.expect("the server sees all of them closed");
-    assert_eq!(descriptors(), before);
+    assert_eq!(descriptors(&address), 1, "it listens on");
 }

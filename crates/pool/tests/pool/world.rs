@@ -311,7 +311,7 @@ fn any<T: Copy + Ord>(
 
 #[test]
 fn any_messages_in_any_order_keep_every_invariant() {
-    each("any_messages_in_any_order", 1..=2_000, |dice| {
+    each("any_messages_in_any_order", 2_000, |dice| {
         let mut world = World::new(dice);
         for _ in 0..STEPS {
             world.any_message(dice);

@@ -403,7 +403,6 @@ impl StateMachineTest for Real {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn the_door_answers_what_its_naive_twin_answers(sequential 1..150 => Real);
 }

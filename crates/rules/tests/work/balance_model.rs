@@ -327,7 +327,6 @@ impl StateMachineTest for Real {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn the_balancer_picks_what_its_naive_twin_picks(sequential 1..150 => Real);
 }

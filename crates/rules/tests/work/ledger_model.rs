@@ -389,7 +389,6 @@ impl StateMachineTest for Real {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn the_ledger_orders_what_its_naive_twin_orders(sequential 1..120 => Real);
 }

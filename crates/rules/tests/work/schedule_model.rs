@@ -198,7 +198,6 @@ impl StateMachineTest for Real {
 }
 
 prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
     #[test]
     fn the_scheduler_starts_what_its_naive_twin_starts(sequential 1..120 => Real);
 }

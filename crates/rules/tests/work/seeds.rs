@@ -1,4 +1,5 @@
 //! Runs a check with many seeds. The one that fails is named; `ASSAY_SEED=N` runs that one alone.
+//! `ASSAY_SEEDS=N` makes all simulations longer or shorter, as `PROPTEST_CASES` does for proptest.
 
 use assay_rules::{Dice, Instant};
 use std::time::Duration;
@@ -14,8 +15,9 @@ impl Drop for Named {
 }
 
 pub(crate) fn for_each_seed(seeds: u64, check: impl Fn(&mut Dice)) {
-    let only = std::env::var("ASSAY_SEED").ok().map(|seed| seed.parse().expect("a number"));
-    for seed in only.map_or(0..seeds, |seed: u64| seed..seed + 1) {
+    let number = |name| std::env::var(name).ok().map(|said| said.parse().expect("a number"));
+    let all = 0..number("ASSAY_SEEDS").unwrap_or(seeds);
+    for seed in number("ASSAY_SEED").map_or(all, |seed: u64| seed..seed + 1) {
         let _named = Named(seed);
         check(&mut Dice::seeded(seed));
     }
