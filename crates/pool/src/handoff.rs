@@ -17,9 +17,9 @@ use crate::machine::{
     After, ConnectionId, EndpointId, Fate, Grant, Idled, Machine, Order, Refusal, ServiceId,
     WaiterId,
 };
-use assay_rules::{Instant, breaker::Answer};
+use assay_rules::{ById, Instant, breaker::Answer};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
     future::Future,
     pin::Pin,
@@ -41,9 +41,9 @@ pub(crate) struct Handoff<C> {
 
 struct Inside<C> {
     machine: Machine,
-    waiting: HashMap<WaiterId, Parked<C>>,
+    waiting: ById<WaiterId, Parked<C>>,
     /// Connections by number, from their return until they are granted or closed.
-    held: HashMap<ConnectionId, C>,
+    held: ById<ConnectionId, C>,
     to_close: VecDeque<(ConnectionId, C)>,
     keeper: Keeper,
     /// Who waits until all connections are closed.
@@ -117,8 +117,8 @@ impl<C> Handoff<C> {
         let keeper = Keeper { waker: None, sleeps_until: Instant::MAX };
         let inside = Inside {
             machine,
-            waiting: HashMap::new(),
-            held: HashMap::new(),
+            waiting: ById::default(),
+            held: ById::default(),
             to_close: VecDeque::new(),
             keeper,
             leaving: Vec::new(),

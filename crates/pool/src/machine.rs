@@ -27,7 +27,7 @@ use crate::{
     terms::{EndpointTerms, PoolTerms},
 };
 use assay_rules::{
-    Dice, Instant,
+    ById, Dice, Instant,
     admission::DrainRate,
     balance::{Gate, ReplicaTerms},
     breaker::{Answer, Mode, Transition},
@@ -36,7 +36,7 @@ use connection::{Connection, State};
 use endpoint::Endpoint;
 use service::{Service, Waiting};
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -52,7 +52,7 @@ pub struct Machine {
     services: Vec<Service>,
     endpoints: Vec<Endpoint>,
     /// All permits that are out: as many as there are rows.
-    connections: HashMap<ConnectionId, Connection>,
+    connections: ById<ConnectionId, Connection>,
     /// Oldest first.
     idle: BTreeSet<(Instant, ConnectionId)>,
     orders: VecDeque<Order>,
@@ -92,7 +92,7 @@ impl Machine {
             dice,
             services: Vec::new(),
             endpoints: Vec::new(),
-            connections: HashMap::new(),
+            connections: ById::default(),
             idle: BTreeSet::new(),
             orders: VecDeque::new(),
             waiting: 0,

@@ -26,10 +26,10 @@ mod verdict; // what is asked and answered
 pub use drain_rate::DrainRate;
 pub use verdict::{AdmissionLimits, Draining, Permit, Priority, Shut, Verdict, WaiterId, Wish};
 
-use crate::{Instant, ledger::ClientId};
+use crate::{ById, Instant, ledger::ClientId};
 use lane::{Entry, Place};
 use priorities::Priorities;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use verdict::{Class, Parked};
 
 /// The door. One task owns it.
@@ -40,8 +40,8 @@ pub struct Admission {
     vital_in_use: u32,
     /// Bytes of all that is inside, waiting or not.
     bytes: u64,
-    waiting: HashMap<WaiterId, Parked>,
-    shares: HashMap<ClientId, usize>,
+    waiting: ById<WaiterId, Parked>,
+    shares: ById<ClientId, usize>,
     priorities: Priorities,
     vital: VecDeque<WaiterId>,
     drain_rate: DrainRate,
@@ -59,8 +59,8 @@ impl Admission {
             in_use: 0,
             vital_in_use: 0,
             bytes: 0,
-            waiting: HashMap::new(),
-            shares: HashMap::new(),
+            waiting: ById::default(),
+            shares: ById::default(),
             vital: VecDeque::new(),
             drain_rate: DrainRate::default(),
             next_waiter: 0,

@@ -29,7 +29,7 @@ pub use msg::{
 };
 pub use terms::LedgerTerms;
 
-use crate::Instant;
+use crate::{ById, Instant};
 use assay_model::CancelReason;
 use memory::Memory;
 use run::{Interest, Presence, Run};
@@ -47,10 +47,10 @@ const NO_SEAT: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Ledger<K> {
     terms: LedgerTerms,
-    runs: HashMap<RunId, Run<K>>,
+    runs: ById<RunId, Run<K>>,
     lines: HashMap<K, Line>,
     /// What a client waits for, so that losing it costs no search. Detached tickets are not in it.
-    tickets: HashMap<ClientId, BTreeSet<Ticket>>,
+    tickets: ById<ClientId, BTreeSet<Ticket>>,
     timers: Timers,
     memory: Memory<K>,
     next_run: u64,
@@ -72,9 +72,9 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         Self {
             memory: Memory::new(terms.remember_for, terms.remember_max),
             terms,
-            runs: HashMap::new(),
+            runs: ById::default(),
             lines: HashMap::new(),
-            tickets: HashMap::new(),
+            tickets: ById::default(),
             timers: Timers::default(),
             next_run: 0,
             is_shut: false,
@@ -98,8 +98,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
 
     /// Returns when to send the next [`Msg::Tick`]; earlier ones do no harm.
     pub fn next_due(&mut self) -> Option<Instant> {
-        let runs = &self.runs;
-        self.timers.next(|ticket| due_of(runs, ticket))
+        self.timers.next()
     }
 
     /// Returns what a run is about, or `None` when it has ended.
@@ -175,11 +174,10 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
 
     fn seat(&mut self, run: RunId, ask: &Ask<K>, joined: Joined, orders: &mut Vec<Order<K>>) {
         let live = self.runs.get_mut(&run).expect("the callers have just found or made it");
-        let seat = live.take_seat(Interest::of(ask));
-        let ticket = Ticket { run, seat };
-        self.timers.came();
+        let timer = self.timers.came();
+        let ticket = Ticket { run, seat: live.take_seat(Interest::of(ask, timer)) };
         self.tickets.entry(ask.client).or_default().insert(ticket);
-        self.watch(ticket, ask.deadline);
+        self.timers.watch(timer, ticket, ask.deadline);
         let (client, from) = (ask.client, ask.unread_of(run));
         orders.push(Order::Accept { client, ticket, from, joined });
     }
@@ -221,10 +219,10 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         let Some(live) = self.runs.get_mut(&ticket.run) else { return };
         let Some(interest) = live.interests.get_mut(&ticket.seat) else { return };
         interest.presence = Presence::Gone;
-        let (client, due) = (interest.client, interest.due.max(interest.deadline));
-        interest.due = due;
+        interest.due = interest.due.max(interest.deadline);
+        self.timers.watch(interest.timer, ticket, interest.due);
+        let client = interest.client;
         self.forget(client, ticket);
-        self.watch(ticket, due);
     }
 
     fn lose(&mut self, client: ClientId, now: Instant) {
@@ -236,8 +234,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
                 Follow::Wait => {
                     interest.presence = Presence::Lost;
                     interest.due = interest.due.min(now + self.terms.lost_grace);
-                    let due = interest.due;
-                    self.watch(ticket, due);
+                    self.timers.watch(interest.timer, ticket, interest.due);
                 }
             }
         }
@@ -289,11 +286,8 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
     }
 
     fn tick(&mut self, now: Instant, orders: &mut Vec<Order<K>>) {
-        while let Some((at, ticket)) = self.timers.pop_due(now) {
-            // A ticket that was answered or put off since leaves its old entry behind.
-            if due_of(&self.runs, ticket) == Some(at) {
-                self.expire(ticket, now, orders);
-            }
+        while let Some(ticket) = self.timers.pop_due(now) {
+            self.expire(ticket, now, orders);
         }
     }
 
@@ -317,8 +311,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         let Some(live) = self.runs.get_mut(&ticket.run) else { return };
         let Some(interest) = live.interests.get_mut(&ticket.seat) else { return };
         interest.due = now.max(interest.deadline) + self.terms.stop_grace.max(STOP_GRACE_MIN);
-        let due = interest.due;
-        self.watch(ticket, due);
+        self.timers.watch(interest.timer, ticket, interest.due);
     }
 
     /// Takes a ticket back. When it was the last one, its run stops.
@@ -328,7 +321,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         let Some(interest) = live.give_up_seat(ticket.seat) else { return };
         let is_empty = live.interests.is_empty();
         self.forget(interest.client, ticket);
-        self.timers.left();
+        self.timers.left(interest.timer);
         if is_empty {
             self.stop(ticket.run, reason, orders);
         } else {
@@ -342,7 +335,7 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         for (&seat, interest) in &live.interests {
             let (client, ticket) = (interest.client, Ticket { run, seat });
             self.forget(client, ticket);
-            self.timers.left();
+            self.timers.left(interest.timer);
             if interest.presence == Presence::Here {
                 orders.push(Order::Tell { client, ticket, end });
             }
@@ -380,11 +373,6 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         self.runs.get(&ticket.run)?.interests.get(&ticket.seat)
     }
 
-    fn watch(&mut self, ticket: Ticket, due: Instant) {
-        let runs = &self.runs;
-        self.timers.watch(ticket, due, |ticket| due_of(runs, ticket));
-    }
-
     fn forget(&mut self, client: ClientId, ticket: Ticket) {
         let Some(held) = self.tickets.get_mut(&client) else { return };
         held.remove(&ticket);
@@ -392,8 +380,4 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
             self.tickets.remove(&client);
         }
     }
-}
-
-fn due_of<K>(runs: &HashMap<RunId, Run<K>>, ticket: Ticket) -> Option<Instant> {
-    Some(runs.get(&ticket.run)?.interests.get(&ticket.seat)?.due)
 }

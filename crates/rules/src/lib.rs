@@ -11,12 +11,14 @@ pub mod ledger; // which work is under way, for whom, and why it must stop
 pub mod rate_limit; // whether a client may ask now
 pub mod retry; // whether a call may be made again, and when
 
+mod by_id; // maps whose keys we gave ourselves
 mod clock; // time as an argument
 mod dice; // randomness as an argument
 mod durations; // how long a tool is expected to take
 mod percent; // a share, without fractions
 mod schedule; // which tool next
 
+pub use by_id::ById;
 pub use clock::Instant;
 pub use dice::Dice;
 pub use durations::{Durations, Estimate};

@@ -2,19 +2,16 @@
 
 use super::{EndpointId, WaiterId};
 use assay_rules::{
-    Dice, Instant,
+    ById, Dice, Instant,
     balance::{BalanceTerms, Balancer, Pick, ReplicaId},
 };
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) name: Arc<str>,
     pub(super) balancer: Balancer,
-    pub(super) endpoints: HashMap<ReplicaId, EndpointId>,
+    pub(super) endpoints: ById<ReplicaId, EndpointId>,
     /// Numbers of waiters grow, so the first is who has waited longest.
     pub(super) waiting: BTreeMap<WaiterId, Waiting>,
     /// Whether its first cannot be served in the present round. Then none of it can.
@@ -35,7 +32,7 @@ impl Service {
         Self {
             name: name.into(),
             balancer: Balancer::new(terms),
-            endpoints: HashMap::new(),
+            endpoints: ById::default(),
             waiting: BTreeMap::new(),
             is_stuck: false,
         }

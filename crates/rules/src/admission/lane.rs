@@ -12,14 +12,14 @@
 //! [`COST_MAX`](super::Wish::COST_MAX) turns for each client that waits.
 
 use super::verdict::WaiterId;
-use crate::ledger::ClientId;
-use std::collections::{BTreeMap, HashMap};
+use crate::{ById, ledger::ClientId};
+use std::collections::BTreeMap;
 
 /// The turns of one priority.
 #[derive(Debug, Default)]
 pub(super) struct Lane {
     quantum: u32,
-    flows: HashMap<ClientId, Flow>,
+    flows: ById<ClientId, Flow>,
     /// Whose turn it is when; the first one's is now.
     turns: BTreeMap<u64, ClientId>,
     next_turn: u64,

@@ -2,7 +2,10 @@
 //!
 //! Keeps: the deadline is the latest of all interests, found without looking at each.
 
-use super::msg::{Ask, ClientId, Follow, RunPhase};
+use super::{
+    msg::{Ask, ClientId, Follow, RunPhase},
+    timers::TimerId,
+};
 use crate::Instant;
 use std::collections::BTreeMap;
 
@@ -28,6 +31,7 @@ pub(super) struct Interest {
     /// When something has to be done about it. Before the deadline: its client is lost and the
     /// grace ends. After it: the run was stopped and has not ended.
     pub(super) due: Instant,
+    pub(super) timer: TimerId,
 }
 
 /// Whether the holder of a ticket can be told.
@@ -84,13 +88,14 @@ impl<K> Run<K> {
 // === impl Interest ===
 
 impl Interest {
-    pub(super) fn of<K>(ask: &Ask<K>) -> Self {
+    pub(super) fn of<K>(ask: &Ask<K>, timer: TimerId) -> Self {
         Self {
             client: ask.client,
             follow: ask.follow,
             presence: Presence::Here,
             deadline: ask.deadline,
             due: ask.deadline,
+            timer,
         }
     }
 }
