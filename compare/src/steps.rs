@@ -9,6 +9,7 @@
 mod balance; // pick, begin and answer
 mod breaker; // admit and answer
 mod ledger; // submit and end, join and leave
+mod pool; // take and give back, alone and with 1,000 who wait
 mod rate_limit; // admit a client that is known
 
 /// One step, ready to be repeated.
@@ -24,7 +25,7 @@ pub type Repeat = Box<dyn FnMut(u64)>;
 
 /// All steps, row by row, ours first.
 pub fn all() -> Vec<Step> {
-    [breaker::STEPS, rate_limit::STEPS, ledger::STEPS, balance::STEPS].concat()
+    [breaker::STEPS, rate_limit::STEPS, ledger::STEPS, balance::STEPS, pool::STEPS].concat()
 }
 
 /// Repeats a step, with nothing in between.

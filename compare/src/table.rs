@@ -12,8 +12,8 @@ pub enum Answer {
     Yes,
     /// The crate has the feature, and the check saw the property broken.
     No,
-    /// The crate has no such feature. Where its types can show that, a check no longer compiles
-    /// once it has.
+    /// The crate has no such feature, and the check saw the property broken by what it has in its
+    /// place. Where its types can show that, the check no longer compiles once it has.
     NotOffered,
 }
 
@@ -22,8 +22,8 @@ pub enum Answer {
 pub struct Cell {
     of: &'static str,
     answer: Answer,
-    /// Whether the property holds. None where there is nothing to ask.
-    check: Option<fn() -> bool>,
+    /// Whether the property holds.
+    check: fn() -> bool,
     note: Option<&'static str>,
 }
 
@@ -52,17 +52,17 @@ const LOCK: &str = include_str!("../Cargo.lock");
 
 /// The property holds.
 pub fn yes(of: &'static str, check: fn() -> bool) -> Cell {
-    Cell { of, answer: Answer::Yes, check: Some(check), note: None }
+    Cell { of, answer: Answer::Yes, check, note: None }
 }
 
 /// The feature is there, and the property is broken.
 pub fn no(of: &'static str, check: fn() -> bool) -> Cell {
-    Cell { of, answer: Answer::No, check: Some(check), note: None }
+    Cell { of, answer: Answer::No, check, note: None }
 }
 
 /// There is no such feature.
-pub fn not_offered(of: &'static str) -> Cell {
-    Cell { of, answer: Answer::NotOffered, check: None, note: None }
+pub fn not_offered(of: &'static str, check: fn() -> bool) -> Cell {
+    Cell { of, answer: Answer::NotOffered, check, note: None }
 }
 
 impl Cell {
@@ -71,14 +71,9 @@ impl Cell {
         Self { note: Some(note), ..self }
     }
 
-    /// Shows by the crate's own types that there is no such feature.
-    pub fn shown_by(self, check: fn() -> bool) -> Self {
-        Self { check: Some(check), ..self }
-    }
-
     /// What the check says against what the cell says.
     fn fault(&self, property: &str) -> Option<String> {
-        let holds = self.check?();
+        let holds = (self.check)();
         let expected = self.answer == Answer::Yes;
         (holds != expected).then(|| {
             let (of, version) = (self.of, version(self.of));

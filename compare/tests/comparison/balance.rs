@@ -31,10 +31,24 @@ pub fn table() -> Table {
         ),
         row(
             "zones, near ones first, with spill-over",
-            vec![yes(OURS, ours::zones), not_offered(TOWER)],
+            vec![
+                yes(OURS, ours::zones),
+                not_offered(TOWER, tower::zones)
+                    .note("by `Constant` loads: of two that are drawn the nearer one, and two far ones are drawn too"),
+            ],
         ),
-        row("weights", vec![yes(OURS, ours::weights), not_offered(TOWER)]),
-        row("a newcomer starts slowly", vec![yes(OURS, ours::slow_start), not_offered(TOWER)]),
+        row(
+            "weights: under load, one of two carries three quarters",
+            vec![
+                yes(OURS, ours::weights),
+                not_offered(TOWER, tower::weights)
+                    .note("`PendingRequests` gives a half to each, `Constant` all to one"),
+            ],
+        ),
+        row(
+            "a newcomer starts slowly",
+            vec![yes(OURS, ours::slow_start), not_offered(TOWER, tower::slow_start)],
+        ),
         row(
             "equal seeds give equal choices",
             vec![yes(OURS, ours::seed_decides), yes(TOWER, tower::seed_decides)],
@@ -48,8 +62,16 @@ const CALLS: usize = 10_000;
 const BUSY_FOR: usize = 20;
 const REPLICAS: usize = 10;
 
+/// Calls at once where two replicas carry them: half of what they can.
+const OUTSTANDING: usize = 8;
+
+/// To five parts in a hundred.
+fn is_three_quarters(calls: usize) -> bool {
+    (CALLS * 70 / 100..=CALLS * 80 / 100).contains(&calls)
+}
+
 mod ours {
-    use super::{BUSY_FOR, CALLS, REPLICAS};
+    use super::{BUSY_FOR, CALLS, OUTSTANDING, REPLICAS};
     use assay_rules::{
         Dice, Instant,
         balance::{Answered, BalanceTerms, Balancer, Gate, Pick, ReplicaId, ReplicaTerms, Zone},
@@ -130,11 +152,21 @@ mod ours {
         near_first && picks_of(&mut balancer, ids[1]) == CALLS
     }
 
-    /// One of three times the weight among four.
     pub fn weights() -> bool {
         let heavy = ReplicaTerms { weight: 3, ..PLAIN };
-        let (mut balancer, ids) = balancer(&[heavy, PLAIN, PLAIN, PLAIN]);
-        picks_of(&mut balancer, ids[0]) > CALLS / 3
+        let (mut balancer, ids) = balancer(&[heavy, PLAIN]);
+        let (mut dice, mut out, mut carried) = (Dice::seeded(1), VecDeque::new(), 0);
+        for _ in 0..CALLS {
+            let id = pick(&mut balancer, &mut dice);
+            balancer.began(id);
+            carried += usize::from(id == ids[0]);
+            out.push_back(id);
+            if out.len() == OUTSTANDING {
+                let id = out.pop_front().expect("there are some");
+                balancer.answered(id, Answered::Served, warm());
+            }
+        }
+        super::is_three_quarters(carried)
     }
 
     pub fn slow_start() -> bool {
@@ -153,7 +185,7 @@ mod ours {
 }
 
 mod tower {
-    use super::{BUSY_FOR, CALLS, REPLICAS};
+    use super::{BUSY_FOR, CALLS, OUTSTANDING, REPLICAS};
     use crate::polled;
     use assay_rules::Dice;
     use futures_util::{
@@ -162,15 +194,17 @@ mod tower {
         stream,
     };
     use std::{
+        cell::RefCell,
         collections::{HashMap, VecDeque},
         convert::Infallible,
+        rc::Rc,
         task::Poll,
     };
     use tower::{
         Service,
         balance::p2c::Balance,
         discover::{Change, ServiceList},
-        load::{PendingRequests, pending_requests::Handle},
+        load::{Constant, PendingRequests, pending_requests::Handle},
         util::rng::Rng,
     };
 
@@ -280,5 +314,57 @@ mod tower {
         };
         let spread: HashMap<usize, ()> = picks(1).into_iter().map(|nth| (nth, ())).collect();
         picks(1) == picks(1) && picks(1) != picks(2) && spread.len() == REPLICAS
+    }
+
+    /// The near ones are always idle.
+    pub fn zones() -> bool {
+        let (near, far) = (0, 1);
+        fixed([near, near, far, far]).iter().take(2).sum::<usize>() == CALLS
+    }
+
+    pub fn weights() -> bool {
+        let (heavy, light) = (1, 3);
+        let (mut balance, mut out, mut carried) = (balance(2, 1), VecDeque::new(), 0);
+        for _ in 0..CALLS {
+            let (nth, handle) = call(&mut balance);
+            carried += usize::from(nth == 0);
+            out.push_back(handle);
+            if out.len() == OUTSTANDING {
+                out.pop_front();
+            }
+        }
+        [fixed([heavy, light])[0], carried].into_iter().any(super::is_three_quarters)
+    }
+
+    /// Of three, with nothing outstanding, the one that came late.
+    pub fn slow_start() -> bool {
+        let changes = Rc::new(RefCell::new(VecDeque::new()));
+        let come = |nth| changes.borrow_mut().push_back(Change::Insert(nth, counted(nth)));
+        (0..2).for_each(come);
+        let told = Rc::clone(&changes);
+        let coming = stream::poll_fn(move |_| match told.borrow_mut().pop_front() {
+            Some(change) => Poll::Ready(Some(Ok::<_, Infallible>(change))),
+            None => Poll::Pending,
+        });
+        let mut balance = Balance::from_rng(coming, Seeded(Dice::seeded(1)));
+        assert!((0..CALLS).all(|_| call(&mut balance).0 < 2));
+        come(2);
+        (0..CALLS).filter(|_| call(&mut balance).0 == 2).count() < CALLS / 6
+    }
+
+    /// How many calls go to each, when each has this load whatever it does.
+    fn fixed<const N: usize>(loads: [u8; N]) -> [usize; N] {
+        let replica = |nth| Replica { nth, is_ready: true };
+        let all = loads.into_iter().enumerate();
+        let list: Vec<_> = all.map(|(nth, load)| Constant::new(replica(nth), load)).collect();
+        let list = ServiceList::new::<()>(list);
+        let mut balance = Balance::from_rng(list, Seeded(Dice::seeded(1)));
+        let mut calls = [0; N];
+        for _ in 0..CALLS {
+            let ready = future::poll_fn(|cx| balance.poll_ready(cx)).now_or_never();
+            ready.expect("all are ready").expect("nothing can fail");
+            calls[polled(balance.call(())).expect("at once").expect("nothing can fail")] += 1;
+        }
+        calls
     }
 }

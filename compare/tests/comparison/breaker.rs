@@ -10,6 +10,8 @@ const FAILSAFE: &str = "failsafe";
 const NOT_A_FAILURE: &str =
     "what is no failure is recorded as a success, and ends a row of failures";
 
+const SETTINGS: &str = "shown by the list of its settings, which `Debug` writes";
+
 const UNLIMITED: &str = "it holds no place, since trials are not limited";
 
 pub fn table() -> Table {
@@ -29,7 +31,8 @@ fn judging() -> Vec<assay_compare::table::Row> {
                 no(TOWER, tower::window_of_calls_slides)
                     .note("it counts since the last transition, and never forgets a call"),
                 yes(RECLOSER, recloser::window_of_calls_slides),
-                not_offered(FAILSAFE),
+                not_offered(FAILSAFE, failsafe::window_of_calls_slides)
+                    .note("by calls it counts only a row of failures; its rate is over time"),
             ],
         ),
         row(
@@ -37,7 +40,7 @@ fn judging() -> Vec<assay_compare::table::Row> {
             vec![
                 yes(OURS, ours::window_of_time_slides),
                 yes(TOWER, tower::window_of_time_slides),
-                not_offered(RECLOSER),
+                not_offered(RECLOSER, recloser::window_of_time_slides).note(SETTINGS),
                 no(FAILSAFE, failsafe::window_of_time_slides)
                     .note("an average that fades: a third of a failure is left after a window"),
             ],
@@ -47,8 +50,8 @@ fn judging() -> Vec<assay_compare::table::Row> {
             vec![
                 yes(OURS, ours::slow_calls_open),
                 yes(TOWER, tower::slow_calls_open),
-                not_offered(RECLOSER),
-                not_offered(FAILSAFE),
+                not_offered(RECLOSER, recloser::slow_calls_open).note(SETTINGS),
+                not_offered(FAILSAFE, failsafe::slow_calls_open),
             ],
         ),
         row(
@@ -109,9 +112,7 @@ fn trying() -> Vec<assay_compare::table::Row> {
             "a trial that never answers does not shut the others out for ever",
             vec![
                 yes(OURS, ours::lost_trial_gives_back),
-                not_offered(TOWER)
-                    .shown_by(tower::lost_trial_gives_back)
-                    .note("put a timeout inside it"),
+                not_offered(TOWER, tower::lost_trial_gives_back).note("put a timeout inside it"),
                 yes(RECLOSER, recloser::dropped_trial_gives_back).note(UNLIMITED),
                 yes(FAILSAFE, failsafe::dropped_trial_gives_back).note(UNLIMITED),
             ],
@@ -120,7 +121,7 @@ fn trying() -> Vec<assay_compare::table::Row> {
             "the open time grows while trials keep failing, up to a cap",
             vec![
                 yes(OURS, ours::open_time_grows),
-                not_offered(TOWER),
+                not_offered(TOWER, tower::open_time_grows),
                 yes(RECLOSER, recloser::open_time_grows).note("by a function that the user writes"),
                 yes(FAILSAFE, failsafe::open_time_grows),
             ],
@@ -135,18 +136,18 @@ fn telling() -> Vec<assay_compare::table::Row> {
             "a refusal says when to come back",
             vec![
                 yes(OURS, ours::refusal_says_when),
-                not_offered(TOWER).shown_by(tower::refusal_says_when),
-                not_offered(RECLOSER).shown_by(recloser::refusal_says_when),
-                not_offered(FAILSAFE).shown_by(failsafe::refusal_says_when),
+                not_offered(TOWER, tower::refusal_says_when),
+                not_offered(RECLOSER, recloser::refusal_says_when),
+                not_offered(FAILSAFE, failsafe::refusal_says_when),
             ],
         ),
         row(
             "an endpoint's own `Retry-After` lengthens the open time",
             vec![
                 yes(OURS, ours::retry_after_is_heard),
-                not_offered(TOWER),
-                not_offered(RECLOSER),
-                not_offered(FAILSAFE),
+                not_offered(TOWER, tower::retry_after_is_heard),
+                not_offered(RECLOSER, recloser::retry_after_is_heard),
+                not_offered(FAILSAFE, failsafe::retry_after_is_heard),
             ],
         ),
         row(
@@ -154,7 +155,7 @@ fn telling() -> Vec<assay_compare::table::Row> {
             vec![
                 yes(OURS, ours::reading_changes_nothing),
                 yes(TOWER, tower::reading_changes_nothing),
-                not_offered(RECLOSER).shown_by(recloser::state_is_hidden),
+                not_offered(RECLOSER, recloser::state_is_hidden),
                 no(FAILSAFE, failsafe::reading_changes_nothing)
                     .note("`is_call_permitted` makes an open circuit half-open"),
             ],

@@ -26,7 +26,11 @@ pub fn table() -> Table {
         ),
         row(
             "retries in flight are bounded beside the calls in flight",
-            vec![yes(OURS, in_flight_is_bounded), not_offered(TOWER)],
+            vec![
+                yes(OURS, in_flight_is_bounded),
+                not_offered(TOWER, tower_in_flight_is_bounded)
+                    .note("what earlier calls saved up is spent at once"),
+            ],
         ),
     ];
     Table { title: "Retry budget", crates: &[OURS, TOWER], rows }
@@ -62,7 +66,16 @@ fn tower(share: f32) -> usize {
 fn in_flight_is_bounded() -> bool {
     let settings = BudgetSettings { share: Percent::new(20), at_once: 0, saved_max: 1_000 };
     let mut budget = Budget::new(settings);
+    let earlier: Vec<_> = (0..1_000).map(|_| budget.call_began()).collect();
+    earlier.into_iter().for_each(|call| budget.call_ended(call));
     let _calls: Vec<_> = (0..10).map(|_| budget.call_began()).collect();
     let retries: Vec<_> = (0..10).map_while(|_| budget.retry().ok()).collect();
     retries.len() == 2
+}
+
+fn tower_in_flight_is_bounded() -> bool {
+    let budget = TpsBudget::new(Duration::from_secs(60), 0, 0.2);
+    let (earlier, in_flight) = (1_000, 10);
+    (0..earlier + in_flight).for_each(|_| budget.deposit());
+    (0..10).take_while(|_| budget.withdraw()).count() == 2
 }

@@ -19,9 +19,10 @@ use tokio::runtime::{Builder, Runtime};
 const HEAD: &str = "\
 # Our rules beside the crates that a user would pick instead
 
-Written by the tests of `compare/` (`UPDATE_DOCS=1 cargo test` there); every yes and every **no** is a check that ran against the
-crate of that version, used as its documentation says. *Not offered* means that the crate has no such feature and does not claim it.
-Ours are state machines without a clock, a task or a lock; most of the others are finished services, which is a virtue of its own.
+Written by the tests of `compare/` (`UPDATE_DOCS=1 cargo test` there); every cell is a check that ran against the crate of that
+version, used as its documentation says. *Not offered* means that the crate has no such feature and does not claim it; its check takes
+what it has instead, and sees that the property does not hold.
+Ours, but for the pool, are state machines without a clock, a task or a lock; most of the others are finished services, which is a virtue of its own.
 What a step costs is in [performance.md](performance.md).
 
 ";

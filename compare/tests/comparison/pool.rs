@@ -2,8 +2,9 @@
 
 mod bb8;
 mod deadpool;
+mod ours;
 
-use assay_compare::table::{Table, no, not_offered, row, yes};
+use assay_compare::table::{OURS, Table, no, not_offered, row, yes};
 use std::{
     sync::{
         Arc, Mutex,
@@ -21,6 +22,7 @@ pub fn table() -> Table {
         row(
             "the cap counts connections that are being made",
             vec![
+                yes(OURS, ours::cap_counts_connecting),
                 yes(BB8, bb8::cap_counts_connecting),
                 yes(DEADPOOL, deadpool::cap_counts_connecting),
             ],
@@ -28,6 +30,7 @@ pub fn table() -> Table {
         row(
             "who waits is served before who comes later",
             vec![
+                yes(OURS, ours::waiters_come_first),
                 no(BB8, bb8::waiters_come_first).note(
                     "a connection given back is there for whoever asks before the waiter wakes",
                 ),
@@ -37,6 +40,7 @@ pub fn table() -> Table {
         row(
             "5 permits, 50 callers, 4 s: nobody waits longer than 3 times the mean",
             vec![
+                yes(OURS, ours::is_fair),
                 no(BB8, bb8::is_fair)
                     .note("callers that hold for 1 ms and ask again at once, on paper time"),
                 yes(DEADPOOL, deadpool::is_fair),
@@ -45,20 +49,29 @@ pub fn table() -> Table {
         row(
             "a waiter that is dropped just as its turn comes leaves no trace",
             vec![
+                yes(OURS, ours::dropped_waiter_leaves_no_trace),
                 yes(BB8, bb8::dropped_waiter_leaves_no_trace),
                 yes(DEADPOOL, deadpool::dropped_waiter_leaves_no_trace),
             ],
         ),
         row(
             "the queue of those who wait has a bound, beyond which a caller is refused at once",
-            vec![not_offered(BB8), not_offered(DEADPOOL)],
+            vec![
+                yes(OURS, ours::queue_is_bounded),
+                not_offered(BB8, bb8::queue_is_bounded),
+                not_offered(DEADPOOL, deadpool::queue_is_bounded)
+                    .note("all may wait, or with a timeout of 0 nobody"),
+            ],
         ),
     ];
-    Table { title: "Pool", crates: &[BB8, DEADPOOL], rows }
+    Table { title: "Pool", crates: &[OURS, BB8, DEADPOOL], rows }
 }
 
 const PERMITS: usize = 5;
 const CALLERS: usize = 50;
+/// More than a house could serve in time.
+const CROWD: usize = 10_000;
+
 const HOLDS: Duration = Duration::from_millis(1);
 const LASTS: Duration = Duration::from_secs(4);
 

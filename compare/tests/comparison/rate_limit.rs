@@ -26,7 +26,7 @@ pub fn table() -> Table {
             "the table of clients has a bound, whatever names a flood makes up",
             vec![
                 yes(OURS, ours::table_is_bounded),
-                not_offered(GOVERNOR).shown_by(governor::table_is_bounded)
+                not_offered(GOVERNOR, governor::table_is_bounded)
                     .note("`retain_recent` forgets those who owe nothing, when the user calls it"),
             ],
         ),

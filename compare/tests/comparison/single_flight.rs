@@ -10,6 +10,8 @@ use assay_compare::table::{OURS, Table, no, not_offered, row, yes};
 const MOKA: &str = "moka";
 const GROUP: &str = "async_singleflight";
 
+const AFRESH_IN_TIME: &str = "with a timeout around each: when the first gives up the work starts afresh, and the next one misses it";
+
 pub fn table() -> Table {
     let rows = vec![
         row(
@@ -64,15 +66,28 @@ pub fn table() -> Table {
         ),
         row(
             "the work can go on without its caller (detached), until its deadline",
-            vec![yes(OURS, ours::detached_goes_on), not_offered(MOKA), not_offered(GROUP)],
+            vec![
+                yes(OURS, ours::detached_goes_on),
+                not_offered(MOKA, moka::detached_goes_on),
+                not_offered(GROUP, group::detached_goes_on),
+            ],
         ),
         row(
             "the deadline of the work is the latest of those who wait",
-            vec![yes(OURS, ours::deadline_is_the_latest), not_offered(MOKA), not_offered(GROUP)],
+            vec![
+                yes(OURS, ours::deadline_is_the_latest),
+                not_offered(MOKA, moka::deadline_is_the_latest).note(AFRESH_IN_TIME),
+                not_offered(GROUP, group::deadline_is_the_latest).note(AFRESH_IN_TIME),
+            ],
         ),
         row(
             "a refresh runs after the work that it doubts, once for all who ask for it",
-            vec![yes(OURS, ours::refresh_waits), not_offered(MOKA), not_offered(GROUP)],
+            vec![
+                yes(OURS, ours::refresh_waits),
+                not_offered(MOKA, moka::refresh_waits)
+                    .note("who invalidates the key and asks again joins what is under way"),
+                not_offered(GROUP, group::refresh_waits),
+            ],
         ),
     ];
     Table { title: "Single flight", crates: &[OURS, MOKA, GROUP], rows }

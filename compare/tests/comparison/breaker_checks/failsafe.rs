@@ -165,3 +165,51 @@ pub fn reading_changes_nothing() -> bool {
 pub fn time_can_be_turned() -> bool {
     tripped(|breaker, _| breaker.is_call_permitted())
 }
+
+/// Its one policy by rate counts over a time, and all of this happens at one moment.
+pub fn window_of_calls_slides() -> bool {
+    clock::freeze(|time| {
+        let policy = failure_policy::success_rate_over_time_window(
+            0.5,
+            10,
+            MINUTE,
+            backoff::constant(MINUTE),
+        );
+        let (breaker, state) = noted(policy);
+        time.advance(Duration::from_secs(1));
+        (0..1_000).for_each(|_| drop(breaker.call(|| Ok::<_, ()>(()))));
+        fail(&breaker, 10);
+        state.get() == State::Open
+    })
+}
+
+pub fn slow_calls_open() -> bool {
+    clock::freeze(|time| {
+        let rate = failure_policy::success_rate_over_time_window(
+            0.8,
+            1,
+            MINUTE,
+            backoff::constant(MINUTE),
+        );
+        let (breaker, state) = noted(rate.or_else(three_in_a_row()));
+        for _ in 0..100 {
+            let slow = breaker.call(|| {
+                time.advance(10 * MINUTE);
+                Ok::<_, ()>(())
+            });
+            assert!(slow.is_ok());
+        }
+        state.get() == State::Open
+    })
+}
+
+/// Each failure says twenty minutes; no policy is shown it.
+pub fn retry_after_is_heard() -> bool {
+    clock::freeze(|time| {
+        let (breaker, state) = noted(three_in_a_row());
+        (0..3).for_each(|_| drop(breaker.call(|| Err::<(), _>(20 * MINUTE))));
+        assert_eq!(state.get(), State::Open);
+        time.advance(MINUTE + Duration::from_nanos(1));
+        !breaker.is_call_permitted()
+    })
+}

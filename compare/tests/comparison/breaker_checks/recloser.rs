@@ -16,11 +16,15 @@ type Calling = BoxFuture<'static, Result<(), Error<Fault>>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Endpoint,
+    /// The endpoint says how long to stay away.
+    Busy {
+        retry_after: Duration,
+    },
     Caller,
 }
 
 fn call(breaker: &Recloser, result: Result<(), Fault>) -> Result<(), Error<Fault>> {
-    let is_failure = |fault: &Fault| *fault == Fault::Endpoint;
+    let is_failure = |fault: &Fault| *fault != Fault::Caller;
     breaker.call_with(is_failure, || result)
 }
 
@@ -152,4 +156,41 @@ pub fn time_can_be_turned() -> bool {
         tokio::time::advance(2 * HOUR).await;
         !is_refused(&breaker)
     })
+}
+
+/// All that it can be told, as it writes itself.
+fn settings() -> Vec<String> {
+    let written = format!("{:#?}", Recloser::custom().build());
+    let fields = written.lines().filter_map(|line| line.strip_prefix("    "));
+    let named = fields.filter(|field| field.starts_with(|c: char| c.is_ascii_lowercase()));
+    named.filter_map(|field| Some(field.split_once(':')?.0.to_owned())).collect()
+}
+
+/// Whether it can be told something that it could not be told before.
+fn has_a_new_setting() -> bool {
+    let known = ["threshold_closed", "threshold_half_open", "closed_len", "half_open_len"];
+    settings() != [&known[..], &["open_wait", "open_wait_strategy", "state"]].concat()
+}
+
+/// It counts so many calls, and no setting says how old they may be.
+pub fn window_of_time_slides() -> bool {
+    has_a_new_setting()
+}
+
+/// No setting says what is slow.
+pub fn slow_calls_open() -> bool {
+    has_a_new_setting()
+}
+
+/// Each failure says an hour; the open time, which is nothing, is over as soon as the clock has moved.
+pub fn retry_after_is_heard() -> bool {
+    let opened = |open_wait| {
+        let breaker = Recloser::custom().closed_len(1).open_wait(open_wait).build();
+        let busy = Err(Fault::Busy { retry_after: HOUR });
+        (0..2).for_each(|_| drop(call(&breaker, busy)));
+        breaker
+    };
+    assert!(is_refused(&opened(HOUR)), "it is a failure");
+    let breaker = opened(Duration::ZERO);
+    (0..1_000).all(|_| is_refused(&breaker))
 }

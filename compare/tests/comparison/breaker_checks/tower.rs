@@ -24,6 +24,10 @@ type Calling = BoxFuture<'static, Result<(), CircuitBreakerError<Fault>>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Endpoint,
+    /// The endpoint says how long to stay away.
+    Busy {
+        retry_after: Duration,
+    },
     Caller,
 }
 
@@ -178,4 +182,25 @@ pub fn time_can_be_turned() -> bool {
         tokio::time::advance(2 * HOUR).await;
         !is_refused(&mut breaker)
     })
+}
+
+/// From a nanosecond, growing by half with each of fifty failed trials, it would be half a second.
+pub fn open_time_grows() -> bool {
+    let settings = builder().consecutive_failures(1);
+    let mut breaker = guarded(settings.wait_duration_in_open(Duration::from_nanos(1)));
+    (0..50).any(|_| {
+        let mut fails = || call(&mut breaker, Err(Fault::Endpoint));
+        let is_refused = |why: CircuitBreakerError<Fault>| why.is_circuit_open();
+        (0..1_000).all(|_| fails().is_err_and(is_refused))
+    })
+}
+
+/// Each failure says an hour; the open time, which is nothing, is over as soon as the clock has moved.
+pub fn retry_after_is_heard() -> bool {
+    let settings = builder().consecutive_failures(3).wait_duration_in_open(Duration::ZERO);
+    let mut breaker = guarded(settings);
+    let busy = Err(Fault::Busy { retry_after: HOUR });
+    (0..3).for_each(|_| drop(call(&mut breaker, busy)));
+    assert_eq!(breaker.state_sync(), CircuitState::Open);
+    (0..1_000).all(|_| is_refused(&mut breaker))
 }

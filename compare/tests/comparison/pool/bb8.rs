@@ -1,6 +1,6 @@
 //! bb8.
 
-use super::{CALLERS, Connection, Count, HOLDS, Noted, PERMITS};
+use super::{CALLERS, CROWD, Connection, Count, HOLDS, Noted, PERMITS};
 use crate::{paused, polled};
 use bb8::{ManageConnection, Pool};
 use futures_util::{FutureExt, future};
@@ -80,5 +80,14 @@ pub fn dropped_waiter_leaves_no_trace() -> bool {
         drop(held);
         drop(first);
         polled(second).is_some_and(|got| got.is_ok())
+    })
+}
+
+pub fn queue_is_bounded() -> bool {
+    paused().block_on(async {
+        let pool = pool(1, Count::default()).await;
+        let _held = pool.get().await.expect("there is one");
+        let mut crowd: Vec<_> = (0..CROWD).map(|_| pool.get().boxed()).collect();
+        crowd.iter_mut().any(|waiter| polled(waiter).is_some())
     })
 }

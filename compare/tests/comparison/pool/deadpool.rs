@@ -1,6 +1,6 @@
 //! deadpool.
 
-use super::{CALLERS, Connection, Count, HOLDS, Noted, PERMITS};
+use super::{CALLERS, CROWD, Connection, Count, HOLDS, Noted, PERMITS};
 use crate::{paused, polled};
 use deadpool::managed::{Manager, Metrics, Pool, RecycleResult};
 use futures_util::{FutureExt, future};
@@ -75,5 +75,14 @@ pub fn dropped_waiter_leaves_no_trace() -> bool {
         drop(held);
         drop(first);
         polled(second).is_some_and(|got| got.is_ok())
+    })
+}
+
+pub fn queue_is_bounded() -> bool {
+    paused().block_on(async {
+        let pool = pool(1, Count::default());
+        let _held = pool.get().await.expect("there is one");
+        let mut crowd: Vec<_> = (0..CROWD).map(|_| pool.get().boxed()).collect();
+        crowd.iter_mut().any(|waiter| polled(waiter).is_some())
     })
 }

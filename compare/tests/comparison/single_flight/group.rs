@@ -1,10 +1,14 @@
 //! async_singleflight: `Group::work`.
 
 use super::work::{Work, panics};
-use crate::polled;
+use crate::{paused, polled};
 use async_singleflight::Group;
-use futures_util::{FutureExt, future::BoxFuture};
-use std::sync::Arc;
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 type Flights = Arc<Group<u8, u8, &'static str>>;
 type Caller = BoxFuture<'static, Result<u8, Option<&'static str>>>;
@@ -72,4 +76,40 @@ pub fn stops_with_the_last() -> bool {
     let was_running = work.stopped() == 0;
     drop(callers);
     was_running && work.stopped() == work.starts()
+}
+
+pub fn detached_goes_on() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let mut caller = get(&group, &work, Ok(7));
+    assert!(polled(&mut caller).is_none());
+    drop(caller);
+    work.stopped() == 0
+}
+
+/// It takes 80 s; one waits for a minute, the other for a minute and a half.
+pub fn deadline_is_the_latest() -> bool {
+    paused().block_on(async {
+        let (group, work) = (Flights::default(), Work::new());
+        let within = |seconds| {
+            let lasts = work.clone().lasts(Duration::from_secs(80), Ok(7));
+            timeout(Duration::from_secs(seconds), group.work(&1, lasts))
+        };
+        let (first, second) = future::join(within(60), within(90)).await;
+        assert!(first.is_err(), "it is not done by then");
+        second.is_ok()
+    })
+}
+
+/// Who doubts what is under way can only ask again.
+pub fn refresh_waits() -> bool {
+    let (group, work) = (Flights::default(), Work::new());
+    let mut first = get(&group, &work, Ok(7));
+    assert!(polled(&mut first).is_none());
+    let mut refreshes = [(); 2].map(|()| get(&group, &work, Ok(8)));
+    refreshes.iter_mut().for_each(|refresh| assert!(polled(refresh).is_none()));
+    let waits = work.starts() == 1;
+    work.let_go();
+    assert_eq!(polled(first), Some(Ok(7)));
+    let told = refreshes.map(polled);
+    waits && told == [Some(Ok(8)); 2] && work.starts() == 2
 }

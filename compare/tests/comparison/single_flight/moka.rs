@@ -1,10 +1,14 @@
 //! moka: `get_with` and `try_get_with`.
 
 use super::work::{Work, panics};
-use crate::polled;
-use futures_util::{FutureExt, future::BoxFuture};
+use crate::{paused, polled};
+use futures_util::{
+    FutureExt,
+    future::{self, BoxFuture},
+};
 use moka::future::Cache;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 fn get(cache: &Cache<u8, u8>, work: &Work) -> BoxFuture<'static, u8> {
     let (cache, work) = (cache.clone(), work.clone());
@@ -77,4 +81,47 @@ pub fn stops_with_the_last() -> bool {
     let was_running = work.stopped() == 0;
     drop(callers);
     was_running && work.stopped() == work.starts()
+}
+
+pub fn detached_goes_on() -> bool {
+    let (cache, work) = (Cache::<u8, u8>::new(10), Work::new());
+    let mut caller = get(&cache, &work);
+    assert!(polled(&mut caller).is_none());
+    drop(caller);
+    work.stopped() == 0
+}
+
+/// It takes 80 s; one waits for a minute, the other for a minute and a half.
+pub fn deadline_is_the_latest() -> bool {
+    paused().block_on(async {
+        let (cache, work) = (Cache::<u8, u8>::new(10), Work::new());
+        let within = |seconds| {
+            let lasts = work.clone().lasts(Duration::from_secs(80), 7);
+            timeout(Duration::from_secs(seconds), cache.get_with(1, lasts))
+        };
+        let (first, second) = future::join(within(60), within(90)).await;
+        assert!(first.is_err(), "it is not done by then");
+        second.is_ok()
+    })
+}
+
+/// Who doubts what is under way invalidates the key before he asks.
+pub fn refresh_waits() -> bool {
+    let (cache, work) = (Cache::<u8, u8>::new(10), Work::new());
+    let mut first = get(&cache, &work);
+    assert!(polled(&mut first).is_none());
+    let mut refreshes = [(); 2].map(|()| {
+        let (cache, work) = (cache.clone(), work.clone());
+        let refreshed = async move {
+            cache.invalidate(&1).await;
+            cache.get_with(1, work.run(8)).await
+        };
+        refreshed.boxed()
+    });
+    refreshes.iter_mut().for_each(|refresh| assert!(polled(refresh).is_none()));
+    let waits = work.starts() == 1;
+    work.let_go();
+    assert_eq!(polled(first), Some(7));
+    let told = refreshes.map(polled);
+    waits && told == [Some(8); 2] && work.starts() == 2
 }

@@ -1,9 +1,12 @@
 //! Work that counts its starts and its ends, and waits for a word in between.
 
 use crate::polled;
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tokio::sync::Semaphore;
 
@@ -32,6 +35,13 @@ impl Work {
         self.starts.fetch_add(1, Ordering::SeqCst);
         let _dropped = Dropped(Arc::clone(&self.dropped));
         drop(self.go.acquire().await);
+        result
+    }
+
+    /// Work that takes its time.
+    pub async fn lasts<T>(self, time: Duration, result: T) -> T {
+        self.starts.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(time).await;
         result
     }
 
