@@ -10,11 +10,14 @@
 //! 100th second five replicas of our zone fail every call in 2 ms. No policy has a breaker or
 //! retries: what is shown is the choice alone. A call beyond the slots of its replica queues there.
 
+mod plot; // lines and dots as SVG
+
 use assay_rules::{
     Dice, Instant,
     balance::{Answered, BalanceTerms, Balancer, Pick, ReplicaId, ReplicaTerms, Zone},
 };
-use std::{cmp::Reverse, collections::BinaryHeap, fmt::Write, fs, io, time::Duration};
+use plot::{Mark, Plot, Scale};
+use std::{cmp::Reverse, collections::BinaryHeap, fs, io, time::Duration};
 
 const REQUESTS: u32 = 1_000_000;
 const REPLICAS: usize = 100;
@@ -102,7 +105,9 @@ fn simulate(name: &'static str, mut policy: Policy) -> Outcome {
         outstanding: vec![0; REPLICAS],
         ends: BinaryHeap::new(),
     };
-    let seconds = index((GAP * REQUESTS).as_secs()) + 1;
+    // The last call of all comes as the last second ends, and is counted in it.
+    let last_second = (GAP * REQUESTS).as_secs() - 1;
+    let seconds = index(last_second) + 1;
     let mut outcome = Outcome {
         name,
         calls: vec![0.0; REPLICAS],
@@ -120,7 +125,7 @@ fn simulate(name: &'static str, mut policy: Policy) -> Outcome {
             fleet.outstanding[nth] -= 1;
             policy.answered(nth, failed, end);
         }
-        let second = (now - Instant::START).as_secs();
+        let second = (now - Instant::START).as_secs().min(last_second);
         let nth = policy.pick(&fleet, now, &mut dice);
         let failed = nth % 12 == 5 && nth < LOCAL && FAILING.contains(&second);
         let Reverse(free) = fleet.slots[nth].pop().expect("ten slots");
@@ -167,54 +172,6 @@ fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
     values
 }
 
-// === the drawing ===
-
-/// Colours that are read on white and on black.
-const COLOURS: [&str; 3] = ["#2f81f7", "#d29922", "#8b949e"];
-const GREY: &str = "#7d8590";
-
-/// Draws one line for each series; x is the index.
-#[expect(clippy::cast_precision_loss, reason = "some hundred points")]
-fn plot(title: &str, x_axis: &str, series: &[(&str, Vec<f64>)]) -> String {
-    let (width, height, left, top) = (640.0, 220.0, 56.0, 40.0);
-    let points = series.iter().map(|(_, values)| values.len()).max().unwrap_or(1) as f64;
-    let most = series.iter().flat_map(|(_, values)| values).copied().fold(1.0, f64::max);
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 720 300\" role=\"img\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"12\" fill=\"{GREY}\">\n\
-         <title>{title}</title>\n<text x=\"{left}\" y=\"18\" font-size=\"14\">{title}</text>\n"
-    );
-    for part in 0..=4 {
-        let y = top + height * (1.0 - f64::from(part) / 4.0);
-        let value = most * f64::from(part) / 4.0;
-        let _ = writeln!(
-            svg,
-            "<path d=\"M{left} {y:.0}H{}\" stroke=\"{GREY}\" stroke-opacity=\"0.25\"/>\
-             <text x=\"{}\" y=\"{:.0}\" text-anchor=\"end\">{value:.0}</text>",
-            left + width,
-            left - 6.0,
-            y + 4.0
-        );
-    }
-    for (nth, (name, values)) in series.iter().enumerate() {
-        let colour = COLOURS[nth % COLOURS.len()];
-        let mut path = String::new();
-        for (at, value) in values.iter().enumerate() {
-            let x = left + width * at as f64 / (points - 1.0).max(1.0);
-            let y = top + height * (1.0 - value / most);
-            let _ = write!(path, "{}{x:.1} {y:.1}", if at == 0 { "M" } else { "L" });
-        }
-        let _ = writeln!(
-            svg,
-            "<path d=\"{path}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\"/>\
-             <text x=\"{}\" y=\"34\" fill=\"{colour}\">{name}</text>",
-            left + 170.0 * nth as f64
-        );
-    }
-    let _ = writeln!(svg, "<text x=\"{left}\" y=\"290\">{x_axis}</text>\n</svg>");
-    svg
-}
-
 fn main() -> io::Result<()> {
     let outcomes = [
         simulate("ours", Policy::ours()),
@@ -235,25 +192,40 @@ fn main() -> io::Result<()> {
             outcome.far
         );
     }
-    let draw = |title: &str, axis: &str, of: &dyn Fn(&Outcome) -> Vec<f64>| {
-        let series: Vec<(&str, Vec<f64>)> =
-            outcomes.iter().map(|outcome| (outcome.name, of(outcome))).collect();
-        plot(title, axis, &series)
+    let series = |of: &dyn Fn(&Outcome) -> Vec<f64>| -> Vec<(&str, Vec<f64>)> {
+        outcomes.iter().map(|outcome| (outcome.name, of(outcome))).collect()
     };
-    let load = draw(
-        "Calls to each replica (60 near, 40 far; every tenth is slow)",
-        "replica",
-        &|outcome| outcome.calls.clone(),
-    );
-    let latency = draw("99th percentile of latency, ms", "second of arrival", &|outcome| {
-        let p99 = |second: &Vec<f64>| percentile(&sorted(second.iter().copied()), 0.99);
-        outcome.latencies.iter().map(p99).collect()
-    });
-    let wasted =
-        draw("Wasted calls in each second", "second of arrival", &|outcome| outcome.wasted.clone());
+    let failing = (50.0..100.0, "five replicas fail");
+    let load = Plot {
+        title: "Calls to each replica; every tenth is slow, five near ones fail for 50 s",
+        x_axis: "replica",
+        scale: Scale::Linear,
+        mark: Mark::Dots,
+        shaded: (60.0..100.0, "the far zone"),
+        series: series(&|outcome| outcome.calls.clone()),
+    };
+    let latency = Plot {
+        title: "99th percentile of latency, in ms",
+        x_axis: "second of arrival",
+        scale: Scale::Log(100.0),
+        mark: Mark::Line,
+        shaded: failing.clone(),
+        series: series(&|outcome| {
+            let p99 = |second: &Vec<f64>| percentile(&sorted(second.iter().copied()), 0.99);
+            outcome.latencies.iter().map(p99).collect()
+        }),
+    };
+    let wasted = Plot {
+        title: "Wasted calls in each second",
+        x_axis: "second of arrival",
+        scale: Scale::Linear,
+        mark: Mark::Line,
+        shaded: failing,
+        series: series(&|outcome| outcome.wasted.clone()),
+    };
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/img");
-    for (name, svg) in [("load", load), ("latency", latency), ("wasted", wasted)] {
-        fs::write(format!("{folder}/replicas-{name}.svg"), svg)?;
+    for (name, plot) in [("load", load), ("latency", latency), ("wasted", wasted)] {
+        fs::write(format!("{folder}/replicas-{name}.svg"), plot.draw())?;
     }
     Ok(())
 }
