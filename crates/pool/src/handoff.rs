@@ -20,7 +20,6 @@ use crate::machine::{
 use assay_rules::{ById, Instant, breaker::Answer};
 use std::{
     collections::VecDeque,
-    fmt,
     future::Future,
     pin::Pin,
     sync::{Arc, PoisonError},
@@ -340,40 +339,5 @@ impl<C> Drop for Held<C> {
 impl<C> Drop for Closing<C> {
     fn drop(&mut self) {
         self.handoff.tell(|machine, now| machine.closed(self.id, now));
-    }
-}
-
-// === impl Debug ===
-
-impl<C> fmt::Debug for Handoff<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handoff").finish_non_exhaustive()
-    }
-}
-
-impl<C> fmt::Debug for Held<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-impl<C> fmt::Debug for Asking<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Asking").field("waiter", &self.waiter).finish_non_exhaustive()
-    }
-}
-
-impl<C> fmt::Debug for Granted<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Granted").field("endpoint", &self.endpoint).finish_non_exhaustive()
-    }
-}
-
-impl<C> fmt::Debug for How<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Reuse { .. } => "Reuse",
-            Self::Connect { .. } => "Connect",
-        })
     }
 }

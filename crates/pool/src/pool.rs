@@ -261,11 +261,11 @@ impl Clock {
         assay_rules::Instant::after_start(self.start.elapsed())
     }
 
-    /// Sleeps until that time; for ever where it is the last one.
+    /// Sleeps until that time: for some centuries where it is the last one.
     async fn sleep_until(self, at: assay_rules::Instant) {
         match self.start.checked_add(Duration::from_nanos(at.as_nanos())) {
-            Some(alarm) if at < assay_rules::Instant::MAX => sleep_until(alarm).await,
-            _ => std::future::pending().await,
+            Some(alarm) => sleep_until(alarm).await,
+            None => std::future::pending().await,
         }
     }
 }

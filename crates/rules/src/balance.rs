@@ -238,6 +238,7 @@ impl Balancer {
             if until == Instant::MAX {
                 return; // it is shut for ever
             }
+            self.shut.pop_first();
             self.set_gate(id, Gate::Admits, now);
         }
     }

@@ -115,7 +115,7 @@ impl Scheduler {
             self.waiting[*at].passed_over += 1;
         }
         let Waiting { work, came, .. } = self.waiting[order[nth]];
-        for at in &order[nth + 1..] {
+        for at in &order[nth..] {
             // It was there first.
             self.waiting[*at].passed_over += u32::from(self.waiting[*at].came < came);
         }

@@ -119,9 +119,7 @@ impl Machine {
 
     /// A permit or a slot came free.
     pub(super) fn drained(&mut self, now: Instant) {
-        if self.waiting > 0 {
-            self.drain_rate.left(now);
-        }
+        self.drain_rate.left(now);
         self.dispatch(now);
     }
 

@@ -68,6 +68,11 @@ impl Fake {
         Self { inside: Arc::new(inside) }
     }
 
+    /// How many others hold this connector, connections aside.
+    pub(crate) fn connectors(&self) -> usize {
+        Arc::strong_count(&self.inside) - 1 - self.open()
+    }
+
     /// From now on everything is by chance.
     pub(crate) fn by_chance(seed: u64) -> Self {
         let fake = Self::new();

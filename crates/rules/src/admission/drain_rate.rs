@@ -40,9 +40,10 @@ impl DrainRate {
         self.since = None;
     }
 
-    /// A piece of work ended while others waited.
+    /// A piece of work ended while others waited. Where nobody waits it says nothing.
     pub fn left(&mut self, now: Instant) {
-        let Some(since) = self.since.replace(now) else { return };
+        let Some(since) = self.since else { return };
+        self.since = Some(now);
         // One gap must not outweigh the sum's range, however far a clock leaps.
         let gap = whole_nanos((now - since).min(RETRY_AFTER_MAX));
         self.gaps.push_back(gap);

@@ -19,7 +19,7 @@ impl Balancer {
     /// [`began`](Self::began). `except` is the one that a call shall not go to again.
     pub fn pick(&mut self, now: Instant, dice: &mut Dice, except: Option<ReplicaId>) -> Pick {
         self.open_gates(now);
-        let Some(except) = except.filter(|id| self.room_of(*id) > 0) else {
+        let Some(except) = except else {
             return self.pick_any(now, dice);
         };
         // It stands aside for as long as the choice lasts.

@@ -138,6 +138,18 @@ fn zones_spill_over_when_more_than_the_overprovisioning_is_missing() {
 }
 
 #[test]
+fn a_zone_with_one_replica_of_a_hundred_keeps_one_percent_and_no_more() {
+    let mut terms = vec![slots(0, 100); 100];
+    terms.push(slots(1, 100));
+    let (mut balancer, ids) = fleet(WARM, &terms);
+    for id in &ids[1..100] {
+        balancer.set_gate(*id, Gate::Shut { until: at(1) }, at(0));
+    }
+    let counts = counts(&mut balancer, &ids, at(0), 20_000);
+    assert!(counts[0].abs_diff(200) <= 50, "{} of 20,000", counts[0]);
+}
+
+#[test]
 fn a_zone_that_is_full_spills_over_and_the_nearest_with_room_takes_it() {
     let (mut balancer, ids) = fleet(WARM, &[slots(0, 2), slots(1, 2), slots(2, 2)]);
     let mut dice = Dice::seeded(1);
