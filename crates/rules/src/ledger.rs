@@ -381,3 +381,39 @@ impl<K: Clone + Eq + Hash> Ledger<K> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    type End = fn(Ticket) -> Msg<&'static str>;
+
+    /// However a client's ticket ends, it is void everywhere.
+    #[test]
+    fn nothing_is_kept_of_what_is_over() {
+        let at = |s| Instant::after_start(Duration::from_secs(s));
+        let ends: [End; 5] = [
+            |ticket| Msg::Leave { ticket },
+            |ticket| Msg::Cancel { ticket },
+            |ticket| Msg::Detach { ticket },
+            |ticket| Msg::Lost { client: ClientId(u64::from(ticket.seat)) },
+            |ticket| Msg::Stop { run: ticket.run, reason: CancelReason::Requested },
+        ];
+        let (mut ledger, mut orders) = (Ledger::new(LedgerTerms::default()), Vec::new());
+        for end in ends {
+            for client in [0, 1].map(ClientId) {
+                let (key, follow, age) = ("work", Follow::Wait, Age::Any);
+                let ask = Ask { client, key, deadline: at(60), follow, age, seen: None };
+                ledger.on(Msg::Submit(ask), at(0), &mut orders);
+            }
+            let Some(&Order::Accept { ticket, .. }) = orders.first() else { panic!("{orders:?}") };
+            ledger.on(end(ticket), at(0), &mut orders);
+            ledger.on(Msg::Ended { run: ticket.run, end: RunEnd::Done }, at(1), &mut orders);
+            let left = (ledger.runs.len(), ledger.lines.len(), ledger.tickets.len());
+            assert_eq!(left, (0, 0, 0), "after {:?}", end(ticket));
+            assert_eq!(ledger.next_due(), None);
+            orders.clear();
+        }
+    }
+}

@@ -6,7 +6,7 @@ use assay_pool::{
 };
 use assay_rules::{
     Dice, Instant,
-    breaker::{Answer, Circuit, Settings},
+    breaker::{Answer, Circuit, Mode, Settings},
 };
 use std::{num::NonZeroU32, time::Duration};
 
@@ -89,6 +89,34 @@ fn a_connection_is_retired_at_the_end_of_its_lifetime_and_not_before() {
         machine.end(connection, Answer::Success, After::Keep, now);
         let closes = machine.next_order() == Some(Order::Close { connection });
         assert_eq!(closes, is_closed, "at {age} ns");
+    }
+}
+
+#[test]
+fn a_connection_that_idled_for_its_whole_time_is_replaced_and_not_used() {
+    let limit = PoolTerms::default().idle_timeout;
+    for (idled, is_used) in [(limit.saturating_sub(Duration::from_nanos(1)), true), (limit, false)]
+    {
+        let (mut machine, service, _) = machine(1, PoolTerms::default());
+        let (first, _) = lease(&mut machine, service, at(0));
+        machine.end(first, Answer::Success, After::Keep, at(0));
+        let (_, how) = lease(&mut machine, service, Instant::after_start(idled));
+        let replaced = Grant::Connect { evicted: Some(first) };
+        let used = Grant::Reuse { idled: Idled::Long };
+        assert_eq!(how, if is_used { used } else { replaced }, "after {idled:?}");
+    }
+}
+
+#[test]
+fn a_breaker_that_only_watches_lets_others_in_beside_its_trial() {
+    for mode in [Mode::WatchOnly, Mode::Off] {
+        let (mut machine, service, endpoint) = machine(3, PoolTerms::default());
+        machine.set_mode(endpoint, mode, at(0));
+        let (fails, _) = lease(&mut machine, service, at(0));
+        machine.end(fails, Answer::Failure, After::Close, at(0));
+        for now in [at(1), at(3_600), at(3_601)] {
+            lease(&mut machine, service, now);
+        }
     }
 }
 
