@@ -14,7 +14,7 @@ use crate::{
 };
 use assay_model::TaskId;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::{borrow::Cow, collections::BTreeMap};
 use tungstenite::Utf8Bytes;
@@ -58,11 +58,16 @@ words! {
 /// A `health_response`, or a `server_status`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Health {
+    #[serde(deserialize_with = "health_of_reply")]
     pub status: HealthStatus,
+    #[serde(default)]
     pub service: String,
+    #[serde(default)]
     pub version: String,
     /// Seconds since it was started.
+    #[serde(default)]
     pub uptime: f64,
+    #[serde(default)]
     pub available_tools: Vec<String>,
     /// Why a tool is not available, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -211,6 +216,12 @@ fn loose_fault(text: &str) -> Result<Fault, Unreadable> {
     let code = code.as_deref().and_then(ErrorCode::of_word).unwrap_or(ErrorCode::Internal);
     let message = message.or(error).unwrap_or_else(|| "the service gave no reason".to_owned());
     Ok(Fault::new(code, message))
+}
+
+/// What a service says of itself in words that we do not know is nothing to rely on.
+fn health_of_reply<'de, D: Deserializer<'de>>(from: D) -> Result<HealthStatus, D::Error> {
+    let word = Cow::<'de, str>::deserialize(from)?;
+    Ok(HealthStatus::of_word(&word).unwrap_or(HealthStatus::Degraded))
 }
 
 // === impl Health ===
