@@ -106,7 +106,8 @@ impl Default for BookTerms {
 // === impl Book ===
 
 impl Book {
-    /// Opens the book in `folder`, or begins one, and takes the right to write it.
+    /// Opens the book in `folder`, or begins one, and takes the right to write it. Blocks: for
+    /// milliseconds, but for seconds where a large one is migrated or saved.
     pub fn open(folder: &Path, terms: BookTerms) -> Result<(Self, Opened), StoreError> {
         make_folders(folder).map_err(|error| StoreError::io("made", folder, error))?;
         let home = Home::new(folder);
@@ -179,8 +180,9 @@ impl Book {
             });
             Ok(told)
         };
-        let told = tokio::task::spawn_blocking(keep).await.map_err(|_| self.closed())??;
-        told.await.unwrap_or_else(|_| Err(self.closed()))
+        let told =
+            tokio::task::spawn_blocking(keep).await.map_err(|_| self.writer.broke_off())??;
+        told.await.unwrap_or_else(|_| Err(self.writer.broke_off()))
     }
 
     /// Waits until all that was asked is written, and gives the book free for another process.

@@ -54,6 +54,8 @@ pub enum StoreError {
     BookInUse { path: PathBuf },
     #[error("the book in `{path}` is closed", path = .path.display())]
     BookClosed { path: PathBuf },
+    #[error("what was asked of the book in `{path}` broke off: the program ends, or has a bug", path = .path.display())]
+    BookBrokeOff { path: PathBuf },
     #[error("`{path}` has version {found}, and this Assay writes {BOOK_VERSION}", path = .path.display())]
     BookVersion { path: PathBuf, found: u32 },
     #[error("no space is left for the book `{path}`", path = .path.display())]
@@ -157,6 +159,7 @@ impl StoreError {
             }
             Self::Io { .. }
             | Self::BookClosed { .. }
+            | Self::BookBrokeOff { .. }
             | Self::Book { .. }
             | Self::TaskUnknown { .. }
             | Self::TaskTaken { .. }

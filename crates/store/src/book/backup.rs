@@ -41,7 +41,7 @@ impl BookReader {
     pub async fn backup(&self, to: &Path) -> Result<BackedUp, StoreError> {
         let (home, to) = (self.home().clone(), to.to_owned());
         let copying = tokio::task::spawn_blocking(move || back_up(&home, &to));
-        copying.await.unwrap_or_else(|_| Err(self.closed()))
+        copying.await.unwrap_or_else(|_| Err(self.broke_off()))
     }
 }
 

@@ -230,6 +230,18 @@ mod tests {
         (folder, home)
     }
 
+    /// That a commit survives a power cut cannot be shown without one: a killed process leaves the
+    /// system's cache behind.
+    #[test]
+    fn commits_are_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (db, _) = open(&Home::new(folder.path()), &BookTerms::default()).unwrap();
+        let set = |name| db.pragma_query_value(None, name, |row| row.get::<_, String>(0));
+        assert_eq!(set("journal_mode").unwrap(), "wal");
+        let full = db.pragma_query_value(None, "synchronous", |row| row.get::<_, u32>(0));
+        assert_eq!(full.unwrap(), 2, "FULL: the log is synced at each commit");
+    }
+
     #[test]
     fn an_older_book_is_brought_on_and_kept_as_it_was() {
         let (_folder, home) = old_book();

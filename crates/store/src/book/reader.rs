@@ -115,7 +115,7 @@ impl BookReader {
         match tokio::task::spawn_blocking(read).await {
             Ok(outcome) => outcome.map_err(|fault: Fault| fault.at(&self.0.home)),
             // A bug of ours; the panic is told by its hook.
-            Err(_) => Err(self.closed()),
+            Err(_) => Err(self.broke_off()),
         }
     }
 
@@ -123,7 +123,11 @@ impl BookReader {
         &self.0.home
     }
 
-    pub(super) fn closed(&self) -> StoreError {
+    pub(super) fn broke_off(&self) -> StoreError {
+        StoreError::BookBrokeOff { path: self.0.home.folder.clone() }
+    }
+
+    fn closed(&self) -> StoreError {
         StoreError::BookClosed { path: self.0.home.folder.clone() }
     }
 

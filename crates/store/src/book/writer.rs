@@ -104,7 +104,7 @@ impl Writer {
     {
         let room = self.room().await?;
         let told = self.order(room, need, act);
-        told.await.unwrap_or_else(|_| Err(self.closed()))
+        told.await.unwrap_or_else(|_| Err(self.broke_off()))
     }
 
     /// Waits until one more order may wait.
@@ -226,6 +226,11 @@ impl Writer {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The error of an order that was dropped without an answer.
+    pub(super) fn broke_off(&self) -> StoreError {
+        StoreError::BookBrokeOff { path: self.home.folder.clone() }
+    }
+
     fn closed(&self) -> StoreError {
         StoreError::BookClosed { path: self.home.folder.clone() }
     }
@@ -302,5 +307,116 @@ impl Drop for Leading {
         let left = mem::take(&mut queue.orders);
         drop(queue);
         drop(left);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::book::opening;
+    use std::path::Path;
+
+    fn writer(folder: &Path) -> Arc<Writer> {
+        let home = Home::new(folder);
+        let (db, _) = opening::open(&home, &crate::BookTerms::default()).unwrap();
+        Writer::new(home, db, Lock::take(folder).unwrap(), 8)
+    }
+
+    fn insert(name: &'static str) -> impl FnMut(&Connection) -> Result<(), Fault> {
+        move |db| {
+            let sql =
+                "INSERT INTO batches (id, client, request, accepted_at) VALUES (?1, '', '', 0)";
+            db.execute(sql, [name])?;
+            Ok(())
+        }
+    }
+
+    async fn names(writer: &Arc<Writer>) -> Vec<String> {
+        let look = |db: &Connection| {
+            let mut names = db.prepare("SELECT id FROM batches ORDER BY id")?;
+            Ok(names.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        };
+        writer.write(Need::Room, look).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_tells_its_callers_and_the_next_order_is_carried_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        let mut first = insert("half");
+        let panics = move |db: &Connection| -> Result<(), Fault> {
+            first(db)?;
+            panic!("a bug");
+        };
+        let error = writer.write(Need::Room, panics).await.unwrap_err();
+        assert!(matches!(error, StoreError::BookBrokeOff { .. }), "{error:?}");
+        writer.write(Need::Room, insert("next")).await.unwrap();
+        assert_eq!(names(&writer).await, ["next"]);
+        writer.close().await.unwrap();
+    }
+
+    /// While the first is carried out the others wait, so they make one group, whose second fails.
+    #[tokio::test]
+    async fn a_group_shares_a_transaction_and_not_its_failures() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let first = move |_: &Connection| wait.recv().map_err(|_| Fault::Damaged("gone".into()));
+        let mut told = vec![writer.order(writer.room().await.unwrap(), Need::Room, first)];
+        for name in ["a", "a", "b"] {
+            told.push(writer.order(writer.room().await.unwrap(), Need::Room, insert(name)));
+        }
+        go.send(()).unwrap();
+        let mut outcomes = Vec::new();
+        for one in told {
+            outcomes.push(one.await.unwrap().is_ok());
+        }
+        assert_eq!(outcomes, [true, true, false, true]);
+        assert_eq!(names(&writer).await, ["a", "b"]);
+    }
+
+    #[tokio::test]
+    async fn who_finds_no_room_waits_and_who_leaves_meanwhile_has_asked_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        let mut rooms = Vec::new();
+        for _ in 0..8 {
+            rooms.push(writer.room().await.unwrap());
+        }
+        {
+            let mut waits = Box::pin(writer.write(Need::Room, insert("leaves")));
+            let polled = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(waits.as_mut().poll(context).is_ready())
+            });
+            assert!(!polled.await, "there is no room");
+        }
+        rooms.clear();
+        writer.write(Need::Room, insert("stays")).await.unwrap();
+        assert_eq!(names(&writer).await, ["stays"]);
+    }
+
+    #[test]
+    fn a_runtime_that_ends_leaves_no_caller_waiting_and_another_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = writer(folder.path());
+        let one_thread = || {
+            tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap()
+        };
+        let runtime = one_thread();
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        // Its only blocking thread is taken, so nobody leads before it ends.
+        runtime.spawn_blocking(move || wait.recv());
+        let room = runtime.block_on(writer.room()).unwrap();
+        let context = runtime.enter();
+        let told = writer.order(room, Need::Room, insert("never"));
+        drop(context);
+        runtime.shutdown_background();
+        go.send(()).ok();
+        let runtime = one_thread();
+        let told = runtime.block_on(told);
+        assert!(!matches!(told, Ok(Err(_))), "it was carried out whole or dropped: {told:?}");
+        runtime.block_on(writer.write(Need::Room, insert("next"))).unwrap();
+        let expected: &[&str] = if told.is_ok() { &["never", "next"] } else { &["next"] };
+        assert_eq!(runtime.block_on(names(&writer)), expected);
     }
 }

@@ -1,8 +1,7 @@
 //! Batches are taken on whole and end once.
 
-use crate::kit::{at, end, id, open, task};
+use crate::kit::{at, end, id, new_folder, open, task};
 use assay_store::{BatchEnd, NewBatch, NewTask, StoreError, TaskQuery};
-use tempfile::tempdir;
 
 fn batch(name: &str) -> NewBatch {
     NewBatch {
@@ -23,7 +22,7 @@ fn finished(n: u32) -> BatchEnd {
 
 #[tokio::test]
 async fn a_batch_is_open_until_it_is_ended_and_says_how_far_it_is() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     book.accept_batch(batch("a"), (0..5).map(|n| of("a", n)).collect()).await.unwrap();
     book.accept_batch(batch("b"), Vec::new()).await.unwrap();
@@ -50,7 +49,7 @@ async fn a_batch_is_open_until_it_is_ended_and_says_how_far_it_is() {
 
 #[tokio::test]
 async fn a_batch_with_one_wrong_task_is_not_there_at_all() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     book.accept(task(3)).await.unwrap();
     let wrong = (0..5).map(|n| of("a", n)).collect();

@@ -1,6 +1,6 @@
 //! A book that was damaged: it is told, kept as it is, and what can be read is saved.
 
-use crate::kit::{all, at, end, event, id, noise, open, task};
+use crate::kit::{all, at, end, event, id, new_folder, noise, open, task};
 use assay_store::{
     Book, BookReader, BookTerms, EndState, Opened, Saved, StoreError, TaskQuery, WorkState,
 };
@@ -8,7 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
 };
-use tempfile::{TempDir, tempdir};
+use tempfile::TempDir;
 
 /// Results above 1,000 bytes become files, so that both kinds are cheap to make.
 const TERMS: BookTerms = BookTerms { big_result: 1000, waiting_max: 5000, check_max: 64 << 20 };
@@ -49,7 +49,7 @@ async fn filled(folder: &Path) -> Book {
 
 /// A book that was filled and closed, so that all of it is in the main file.
 async fn closed() -> TempDir {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     filled(folder.path()).await.close().await.unwrap();
     folder
 }
@@ -88,7 +88,7 @@ async fn pages_of_garbage_are_told_and_what_the_others_hold_is_saved() {
     let mut damaged = 0;
     // All but the first, which says what the file is, a few at a time.
     for (page, seed) in (1..pages).zip(0..) {
-        let folder = tempdir().unwrap();
+        let folder = new_folder();
         copy_folder(template.path(), folder.path());
         let mut bytes = whole.clone();
         bytes[page * PAGE..(page + 1) * PAGE].copy_from_slice(&noise(seed, PAGE));
@@ -133,7 +133,7 @@ async fn a_file_that_was_cut_is_told_and_its_beginning_saved() {
     for (kept, left) in
         [(0, "nothing"), (50, "half a header"), (PAGE, "a page"), (whole.len() / 2, "half")]
     {
-        let folder = tempdir().unwrap();
+        let folder = new_folder();
         copy_folder(template.path(), folder.path());
         fs::write(database(folder.path()), &whole[..kept]).unwrap();
         let (book, opened) = Book::open(folder.path(), TERMS).unwrap();
@@ -162,7 +162,7 @@ async fn a_database_that_was_removed_is_not_taken_for_a_first_start() {
 
 #[tokio::test]
 async fn a_log_that_was_cut_or_scribbled_on_loses_only_what_follows() {
-    let template = tempdir().unwrap();
+    let template = new_folder();
     filled(template.path()).await.close().await.unwrap();
     // A process that dies here leaves this folder: ten more tasks are in the log alone.
     let book = open(template.path());
@@ -172,7 +172,7 @@ async fn a_log_that_was_cut_or_scribbled_on_loses_only_what_follows() {
     let log = fs::read(template.path().join("book.sqlite3-wal")).unwrap();
     for at in (0..log.len()).step_by(PAGE / 2).chain([1, 33, log.len() - 1]) {
         for scribble in [false, true] {
-            let folder = tempdir().unwrap();
+            let folder = new_folder();
             copy_folder(template.path(), folder.path());
             let mut bytes = log.clone();
             if scribble {

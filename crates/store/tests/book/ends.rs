@@ -1,9 +1,8 @@
 //! A task has one end, with its result, of whatever size.
 
-use crate::kit::{end, id, noise, task};
+use crate::kit::{end, id, new_folder, noise, task};
 use assay_store::{Book, BookTerms, StoreError};
 use std::{fs, path::Path, sync::Arc};
-use tempfile::tempdir;
 
 /// A bit more than what is kept inside the book.
 const BIG: usize = 100_001;
@@ -19,7 +18,7 @@ fn files(folder: &Path) -> usize {
 
 #[tokio::test]
 async fn a_result_comes_back_as_it_was_small_or_big() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     let sizes = [0, 1, 50_000, BIG - 1, BIG, 1 << 20];
     for (n, size) in (0..).zip(sizes) {
@@ -42,7 +41,7 @@ async fn a_result_comes_back_as_it_was_small_or_big() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_many_ends_at_once_one_counts_and_its_result_stays() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = Arc::new(open(folder.path()));
     book.accept(task(1)).await.unwrap();
     let ends: Vec<_> = (0..20)
@@ -67,7 +66,7 @@ async fn of_many_ends_at_once_one_counts_and_its_result_stays() {
 
 #[tokio::test]
 async fn an_end_of_nothing_is_refused_and_leaves_no_file() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     for result in [None, Some(&noise(1, BIG)[..])] {
         let error = book.end(&id(1), end(1, result)).await.unwrap_err();
@@ -78,7 +77,7 @@ async fn an_end_of_nothing_is_refused_and_leaves_no_file() {
 
 #[tokio::test]
 async fn a_result_that_was_cut_or_blown_up_is_told_and_not_given() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     book.accept(task(1)).await.unwrap();
     book.end(&id(1), end(1, Some(&noise(1, BIG)))).await.unwrap();

@@ -1,6 +1,6 @@
 //! A book of every version that ever was is read by this Assay.
 
-use crate::kit::{at, end, event, id, noise, open, task};
+use crate::kit::{at, end, event, id, new_folder, noise, open, task};
 use assay_store::{
     BOOK_VERSION, BatchEnd, Book, BookTerms, EndState, NewBatch, NewTask, Opened, TaskEnd,
     WorkState,
@@ -9,7 +9,7 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
 };
-use tempfile::{TempDir, tempdir};
+use tempfile::TempDir;
 
 /// Written once, by the Assay that made the version, with `UPDATE_FIXTURES=1`; never again.
 fn fixture(version: u32) -> PathBuf {
@@ -18,7 +18,7 @@ fn fixture(version: u32) -> PathBuf {
 
 /// A book in the version of that fixture, in a folder of its own.
 fn copied(version: u32) -> TempDir {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let path = fixture(version);
     fs::copy(&path, folder.path().join("book.sqlite3"))
         .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -83,7 +83,7 @@ async fn check(book: &Book, version: u32) {
 #[tokio::test]
 async fn a_book_of_every_version_is_read_and_written_on() {
     if env::var_os("UPDATE_FIXTURES").is_some() && !fixture(BOOK_VERSION).exists() {
-        let folder = tempdir().unwrap();
+        let folder = new_folder();
         write(folder.path()).await;
         fs::copy(folder.path().join("book.sqlite3"), fixture(BOOK_VERSION)).unwrap();
     }
@@ -111,7 +111,7 @@ async fn a_new_book_has_the_shape_of_one_that_came_all_the_way() {
         let mut all = db.prepare(sql).unwrap();
         all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect::<Vec<String>>()
     };
-    let new = tempdir().unwrap();
+    let new = new_folder();
     open(new.path()).close().await.unwrap();
     for version in 1..=BOOK_VERSION {
         let old = copied(version);

@@ -1,19 +1,19 @@
 //! What is kept for how long, copied, and looked over.
 
-use crate::kit::{all, at, end, event, id, noise, task};
+use crate::kit::{all, at, end, event, id, new_folder, noise, task};
 use assay_store::{
     BatchEnd, Book, BookReader, BookTerms, NewBatch, Removed, Retention, StateFilter, StoreError,
     TaskQuery,
 };
 use std::{fs, path::Path, time::Duration};
-use tempfile::{TempDir, tempdir};
+use tempfile::TempDir;
 
 const BIG: usize = 5000;
 
 /// A book of 40 tasks. The first ten are open; of the others each fifth has a file. Task `n` ended
 /// at second `n`.
 async fn filled() -> (TempDir, Book) {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let terms = BookTerms { big_result: BIG - 1, ..BookTerms::default() };
     let (book, _) = Book::open(folder.path(), terms).unwrap();
     let batch = NewBatch {
@@ -105,7 +105,7 @@ async fn a_batch_leaves_with_its_last_task_and_not_before_its_end() {
 
 #[tokio::test]
 async fn space_of_what_left_goes_back_to_the_disk() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let (book, _) = Book::open(folder.path(), BookTerms::default()).unwrap();
     let fill = |n| {
         let book = book.clone();
@@ -145,7 +145,7 @@ async fn litter_goes_and_what_an_open_task_may_name_stays() {
 #[tokio::test]
 async fn a_backup_is_a_book_of_one_moment_with_all_results() {
     let (folder, book) = filled().await;
-    let away = tempdir().unwrap();
+    let away = new_folder();
     let to = away.path().join("deep/copy");
     // From beside the writer, as another process would.
     let reader = BookReader::open(folder.path()).unwrap();
@@ -186,7 +186,7 @@ async fn a_backup_that_cannot_be_written_leaves_nothing() {
     let results = folder.path().join("results");
     let one = fs::read_dir(&results).unwrap().next().unwrap().unwrap().path();
     fs::remove_file(one).unwrap();
-    let away = tempdir().unwrap();
+    let away = new_folder();
     let error = book.backup(&away.path().join("copy")).await.unwrap_err();
     assert!(matches!(error, StoreError::Unreadable { .. }), "{error:?}");
     assert_eq!(fs::read_dir(away.path()).unwrap().count(), 0);

@@ -5,6 +5,13 @@ use assay_store::{Book, BookTerms, EndState, NewTask, StoredEvent, TaskEnd};
 use bytes::Bytes;
 use jiff::Timestamp;
 use std::path::Path;
+use tempfile::TempDir;
+
+/// A folder in memory, where there is one: what is tested is what a book says, and not how long a
+/// disk takes to sync.
+pub(crate) fn new_folder() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
 
 pub(crate) fn id(n: u32) -> TaskId {
     TaskId::new(&format!("task-{n}")).unwrap()

@@ -1,7 +1,7 @@
 //! Any orders in any order, with restarts in between, leave a book that answers as a plain map
 //! would.
 
-use crate::kit::{at, event, id, noise, task};
+use crate::kit::{at, event, id, new_folder, noise, task};
 use assay_store::{
     Book, BookTerms, EndRecord, EndState, NewTask, OpenTask, Removed, Retention, StateFilter,
     StoreError, StoredEvent, TaskEnd, TaskQuery, TaskRecord, WorkState,
@@ -285,7 +285,7 @@ proptest! {
     fn a_book_answers_as_a_plain_map_would(steps in steps()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut folder = tempfile::tempdir().unwrap();
+            let mut folder = new_folder();
             let (mut book, mut model) = (open(folder.path()), Model::default());
             for step in &steps {
                 take(&book, &mut model, step).await;
@@ -296,7 +296,7 @@ proptest! {
                         book = open(folder.path());
                     }
                     Step::Crash => {
-                        let after = tempfile::tempdir().unwrap();
+                        let after = new_folder();
                         snapshot(folder.path(), after.path());
                         book = open(after.path());
                         folder = after;

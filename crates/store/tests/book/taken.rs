@@ -1,16 +1,15 @@
 //! What was taken on is there, for everybody and after everything.
 
-use crate::kit::{at, end, event, id, open, task};
+use crate::kit::{at, end, event, id, new_folder, open, task};
 use assay_store::{
     Book, BookReader, BookTerms, EndState, OpenTask, Opened, StateFilter, StoreError, TaskQuery,
     WorkState,
 };
 use std::sync::Arc;
-use tempfile::tempdir;
 
 #[tokio::test]
 async fn a_task_is_there_from_its_acceptance_to_after_a_restart() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let (book, opened) = Book::open(folder.path(), BookTerms::default()).unwrap();
     assert_eq!(opened, Opened::New);
     for n in 0..3 {
@@ -38,7 +37,7 @@ async fn a_task_is_there_from_its_acceptance_to_after_a_restart() {
 
 #[tokio::test]
 async fn a_reader_of_another_process_sees_what_the_writer_has_returned() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     assert!(matches!(BookReader::open(folder.path()), Err(StoreError::NoBook { .. })));
     let book = open(folder.path());
     let reader = BookReader::open(folder.path()).unwrap();
@@ -53,7 +52,7 @@ async fn a_reader_of_another_process_sees_what_the_writer_has_returned() {
 
 #[tokio::test]
 async fn tasks_are_found_by_what_is_asked_newest_first_and_page_by_page() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     for n in 0..30 {
         book.accept(task(n)).await.unwrap();
@@ -84,7 +83,7 @@ async fn tasks_are_found_by_what_is_asked_newest_first_and_page_by_page() {
 
 #[tokio::test]
 async fn what_would_be_wrong_is_refused_and_changes_nothing() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     book.accept(task(1)).await.unwrap();
     let error = book.accept(task(1)).await.unwrap_err();
@@ -105,7 +104,7 @@ async fn what_would_be_wrong_is_refused_and_changes_nothing() {
 
 #[tokio::test]
 async fn events_are_read_from_a_number_on_and_a_repeated_append_changes_nothing() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     book.accept(task(1)).await.unwrap();
     book.append(&id(1), (0..5).map(event).collect()).await.unwrap();
@@ -118,7 +117,7 @@ async fn events_are_read_from_a_number_on_and_a_repeated_append_changes_nothing(
 /// Many at once go into few transactions, so a wrong one among them is alone with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_order_takes_no_other_along() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = Arc::new(open(folder.path()));
     book.accept(task(0)).await.unwrap();
     let orders: Vec<_> = (0..200)
@@ -140,7 +139,7 @@ async fn a_refused_order_takes_no_other_along() {
 
 #[tokio::test]
 async fn a_caller_that_leaves_has_asked_nothing_or_the_whole() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     for n in 0..100 {
         let mut accept = Box::pin(book.accept(task(n)));
@@ -160,7 +159,7 @@ async fn a_caller_that_leaves_has_asked_nothing_or_the_whole() {
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_clock_stands_while_the_book_writes() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     let book = open(folder.path());
     let before = tokio::time::Instant::now();
     let hour = std::time::Duration::from_hours(1);
@@ -173,7 +172,7 @@ async fn a_paused_clock_stands_while_the_book_writes() {
 
 #[tokio::test]
 async fn a_closed_book_says_so_and_can_be_opened_again_at_once() {
-    let folder = tempdir().unwrap();
+    let folder = new_folder();
     for round in 0..10 {
         let book = open(folder.path());
         let clone = book.clone();
