@@ -40,10 +40,8 @@ impl World {
         for _ in 0..=dice.below(3) {
             let slots = u32::try_from(1 + dice.below(4)).unwrap();
             let queue_max = usize::try_from(dice.below(20)).unwrap();
-            let service = Service::start(
-                Fake,
-                ServiceTerms { slots, queue_max, ..ServiceTerms::default() },
-            );
+            let service =
+                Service::start(Fake, ServiceTerms { slots, queue_max, ..ServiceTerms::default() });
             let breaks_in_percent = dice.below(40);
             let dice = Mutex::new(Dice::seeded(dice.next_u64()));
             let local = service.clone();
