@@ -26,6 +26,7 @@ pub mod html; // one page for a browser
 mod json; // our own shape, and its schema
 mod junit; // test results
 mod markdown; // a comment on a pull request
+mod reply; // what a service answers
 mod sameness; // tools that say the same of every app
 mod sarif; // SARIF 2.1.0, within the limits of who takes it
 mod summary; // the numbers and gaps that every format shows alike
@@ -44,6 +45,7 @@ pub use junit::write_junit;
 pub use markdown::{MarkdownOptions, write_markdown};
 pub use matching::{Matched, Pair, match_findings};
 pub use owasp::categories;
+pub use reply::{REPLY_BYTES_MAX, ReplyTerms, Shelf, reply_status, tool_word, write_reply};
 pub use rules::{IgnoreRule, InSource, PatternError, Rules, SeverityRule};
 pub use sameness::{
     Claim, SAME_COUNT_APPS_MIN, Said, Sample, ZERO_ALONE_APPS_MIN, ZERO_APPS_MIN, alarms,

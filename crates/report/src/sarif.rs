@@ -17,10 +17,12 @@ use assay_model::{Finding, Report, RuleId, ToolId, ToolRun};
 use flate2::{Compression, write::GzEncoder};
 use log::Log;
 use rule::RuleTable;
+use serde::Serialize;
 use std::{
     cmp::Reverse,
     collections::BTreeMap,
     io::{self, Write},
+    slice,
 };
 
 /// What whoever takes the file accepts.
@@ -36,11 +38,11 @@ pub struct SarifLimits {
 
 /// One tool's word on one finding: a result to be.
 #[derive(Clone, Copy)]
-struct Word<'a> {
-    finding: &'a Finding,
+pub(crate) struct Word<'a> {
+    pub(crate) finding: &'a Finding,
     tool: &'a ToolId,
-    rule: &'a RuleId,
-    message: &'a str,
+    pub(crate) rule: &'a RuleId,
+    pub(crate) message: &'a str,
 }
 
 /// What one tool has to say.
@@ -60,14 +62,21 @@ struct Plan<'a> {
 
 /// How much is told, so that the file fits.
 #[derive(Clone, Copy)]
-struct Detail {
-    snippets: bool,
-    results: usize,
+pub(crate) struct Detail {
+    pub(crate) snippets: bool,
+    /// Results in a run.
+    pub(crate) results: usize,
+}
+
+/// All that one tool of a report saw, whoever speaks for it.
+pub(crate) struct Share<'a> {
+    report: &'a Report,
+    plan: Plan<'a>,
 }
 
 /// Counts bytes and keeps none.
 #[derive(Default)]
-struct Counter(u64);
+pub(crate) struct Counter(pub(crate) u64);
 
 /// Writes all findings, one run a tool.
 pub fn write_sarif(report: &Report, limits: SarifLimits, out: &mut impl Write) -> io::Result<()> {
@@ -85,14 +94,23 @@ pub fn write_tool_sarif(
     limits: SarifLimits,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let parts = parts(report, |finding| {
-        let own = finding.sightings.iter().filter(|sighting| sighting.tool == *tool);
-        own.map(|it| Word { finding, tool: &it.tool, rule: &it.rule, message: &it.message })
-            .collect()
-    });
-    let own = parts.into_iter().filter(|part| part.tool == tool);
+    let own = all_that_tools_saw(report).into_iter().filter(|part| part.tool == tool);
     let plans: Vec<Plan<'_>> = own.map(Plan::of_one).collect();
     write_fitting(report, &plans, limits, out)
+}
+
+/// Parts a report by tool. Tools that saw nothing are there too.
+pub(crate) fn shares(report: &Report) -> Vec<Share<'_>> {
+    let parts = all_that_tools_saw(report).into_iter();
+    parts.map(|part| Share { report, plan: Plan::of_one(part) }).collect()
+}
+
+fn all_that_tools_saw(report: &Report) -> Vec<Part<'_>> {
+    parts(report, |finding| {
+        let all = finding.sightings.iter();
+        all.map(|it| Word { finding, tool: &it.tool, rule: &it.rule, message: &it.message })
+            .collect()
+    })
 }
 
 /// Sorts the words by tool. Tools without any word are there too.
@@ -171,6 +189,29 @@ impl Default for SarifLimits {
     /// GitHub's, with room for the difference between one gzip and another.
     fn default() -> Self {
         Self { runs: 20, results: 5000, gzip_bytes: 9_500_000 }
+    }
+}
+
+// === impl Share ===
+
+impl<'a> Share<'a> {
+    /// The tool and how it ran; `None` only for one that has findings and is not listed.
+    pub(crate) fn run(&self) -> Option<&'a ToolRun> {
+        self.part().run
+    }
+
+    /// Worst first, suppressed ones last.
+    pub(crate) fn words(&self) -> &[Word<'a>] {
+        &self.part().words
+    }
+
+    /// The tool's own file.
+    pub(crate) fn log(&self, detail: Detail) -> impl Serialize + '_ {
+        Log::new(self.report, slice::from_ref(&self.plan), detail)
+    }
+
+    fn part(&self) -> &Part<'a> {
+        self.plan.parts.first().expect("`shares` makes plans of one part")
     }
 }
 
