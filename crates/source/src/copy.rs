@@ -114,7 +114,7 @@ fn make_folders(found: &[Found], into: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 /// The folder and the name in it.
-fn raw_parts(raw: &OsStr) -> (&OsStr, &OsStr) {
+pub(crate) fn raw_parts(raw: &OsStr) -> (&OsStr, &OsStr) {
     let raw = raw.as_bytes();
     let (folder, name) = match memchr::memrchr(b'/', raw) {
         Some(slash) => (&raw[..slash], &raw[slash + 1..]),

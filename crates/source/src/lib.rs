@@ -13,6 +13,7 @@ mod framework; // which frameworks the manifests name
 mod git; // commit, branch and tracked files, read without git
 mod ignored; // `.gitignore` and `.assayignore`
 mod language; // which language a file is in
+mod memory; // the digest of an app without a copy of it
 mod removal; // a tree that somebody hostile may have made, removed
 mod skip; // what is left out, and the count of it
 mod snapshot; // the copy and its digest
@@ -21,6 +22,7 @@ mod text; // source text for reports
 mod walk; // the tree, folder by folder
 
 pub use language::language_of;
+pub use memory::SourceMemory;
 pub use removal::{is_going, remove_tree};
 pub use snapshot::{Options, Snapshot, SourceError, SourceFile, digest_of, take};
 pub use stage::{Change, Stage};

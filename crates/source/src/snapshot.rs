@@ -142,7 +142,7 @@ pub fn digest_of(content: &[u8]) -> Digest {
     as_digest(blake3::hash(content))
 }
 
-fn as_digest(hash: blake3::Hash) -> Digest {
+pub(crate) fn as_digest(hash: blake3::Hash) -> Digest {
     Digest::new(hash.to_hex().as_str()).expect("BLAKE3 gives 64 hex digits")
 }
 

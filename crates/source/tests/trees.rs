@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 use assay_model::{Language, SkipCause, SourcePath, SourceText};
-use assay_source::{Options, Snapshot, SourceError, take};
+use assay_source::{Options, Snapshot, SourceError, SourceMemory, take};
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
@@ -257,4 +257,39 @@ fn a_changed_copy_is_noticed() {
     fs::remove_file(&copy).unwrap();
     fs::write(&copy, "y").unwrap();
     assert_eq!(snapshot.changed().map(SourcePath::as_str), Some("b.py"));
+}
+
+#[test]
+fn a_digest_without_a_copy_names_what_is_there_and_not_where() {
+    let memory = SourceMemory::default();
+    let options = Options { no_ignore: true };
+    let digest = |tree: &Tree| memory.digest(&tree.app(), options, &|| false).unwrap();
+    let files = [("a.py", "x = 1\n"), ("deep/b.py", "y = 1\n"), ("node_modules/c.js", "z\n")];
+    let (one, other) = (Tree::with(&files), Tree::with(&files));
+    let first = digest(&one);
+    assert_eq!(digest(&one), first);
+    assert_eq!(digest(&other), first);
+    one.write("node_modules/c.js", b"what is skipped does not count\n");
+    assert_eq!(digest(&one), first);
+    // Each of these is another state: content, name, one more, one less.
+    one.write("deep/b.py", b"y = 2\n");
+    let content = digest(&one);
+    fs::rename(other.app().join("a.py"), other.app().join("b.py")).unwrap();
+    let name = digest(&other);
+    one.write("c.py", b"");
+    let more = digest(&one);
+    fs::remove_file(one.app().join("a.py")).unwrap();
+    let less = digest(&one);
+    let mut all = vec![first, content, name, more, less];
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 5);
+    symlink("/etc/passwd", one.app().join("link.py")).unwrap();
+    fs::write(one.0.path().join("single.py"), "x\n").unwrap();
+    let single = one.0.path().join("single.py");
+    assert!(memory.digest(&single, options, &|| false).is_ok());
+    let missing = memory.digest(&one.0.path().join("no"), options, &|| false).unwrap_err();
+    assert!(matches!(missing, SourceError::Missing { .. }));
+    let stopped = memory.digest(&one.app(), options, &|| true).unwrap_err();
+    assert!(matches!(stopped, SourceError::Stopped));
 }
