@@ -162,6 +162,28 @@ impl Loader {
     }
 }
 
+// === impl Loaded ===
+
+impl Loaded {
+    /// Lays flags over what was read, which is not read again: what one request wants otherwise.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the flags.
+    pub fn over(&self, flags: &[(String, Value, String)]) -> Result<Self, ConfigError> {
+        let mut all = Gathering {
+            layers: Layers { value: self.values.clone(), origins: self.origins.clone() },
+            files: self.files.clone(),
+            from_project: self.from_project.clone(),
+            ..Gathering::default()
+        };
+        for (key, value, flag) in flags {
+            all.flag(key, value, flag);
+        }
+        all.finish()
+    }
+}
+
 /// Tells what is wrong with the types of a file. TOML is read again from its text, which gives the
 /// line; the others from their values.
 fn type_error(read: &files::ReadFile, place: &str) -> Option<Problem> {

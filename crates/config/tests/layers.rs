@@ -191,3 +191,16 @@ fn the_shipped_file_is_valid_under_the_schema() {
     let validator = jsonschema::validator_for(&assay_config::schema()).unwrap();
     assert!(validator.is_valid(&value));
 }
+
+#[test]
+fn what_one_request_wants_lies_over_what_was_read_and_is_checked_alike() {
+    let home = Home::with(&[("project/assay.toml", "profile = \"quick\"\njobs = 3\n")]);
+    let loaded = home.loader().check().unwrap();
+    let flag = |key: &str, value: serde_json::Value| vec![(key.into(), value, "config".into())];
+    let over = loaded.over(&flag("settings.ruff", serde_json::json!({"timeout": "9s"}))).unwrap();
+    assert_eq!(over.config.settings["ruff"].timeout.unwrap().as_secs(), 9);
+    assert_eq!(over.config.jobs, loaded.config.jobs);
+    assert!(loaded.config.settings.is_empty());
+    let error = loaded.over(&flag("settings.ruff", serde_json::json!({"timout": "9s"})));
+    assert!(error.unwrap_err().to_string().contains("did you mean `timeout`?"));
+}
