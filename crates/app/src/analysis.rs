@@ -25,7 +25,7 @@ mod workplace; // the folders of one analysis
 pub(crate) use canary::{Bench, Showing, Shown};
 pub(crate) use engine::{Engine, Limits};
 pub(crate) use journal::Journal;
-pub(crate) use prepare::{Ready, prepare};
+pub(crate) use prepare::{Ready, prepare, recipe_of};
 pub(crate) use toolbox::{Toolbox, Turn};
 pub(crate) use workplace::Workplace;
 
@@ -175,6 +175,10 @@ impl Analysis<'_> {
         for chosen in &all {
             self.journal.tell(EventKind::ToolPlanned { tool: chosen.tool.id().clone() });
         }
+        for run in std::mem::take(&mut self.request.setup.absent) {
+            self.journal.tell(EventKind::ToolPlanned { tool: run.tool.clone() });
+            self.end(run);
+        }
         let mut woken = Vec::new();
         for chosen in all {
             let staging = Staging::of(&chosen.tool, &self.snapshot).map(Arc::new);
@@ -199,6 +203,7 @@ impl Analysis<'_> {
     fn matched(&self, chosen: &Chosen) -> Vec<SourcePath> {
         let files = self.snapshot.files().iter();
         files
+            .filter(|file| self.request.setup.looks_at(file.language))
             .filter(|file| chosen.tool.matches(&file.path, file.language, file.is_text()))
             .map(|file| file.path.clone())
             .collect()
@@ -234,7 +239,7 @@ impl Analysis<'_> {
             interrupt,
         };
         let slots = toolbox.slots();
-        let (jobs, untrusted) = engine.show(jobs, &mut turn.shown, slots).await;
+        let (jobs, untrusted) = engine.show(jobs, &mut turn, slots).await;
         let source: Arc<Snapshot> = Arc::clone(&self.snapshot);
         let (results, stopped) = engine.run(jobs, source, slots, turn).await;
         self.results.extend(untrusted);

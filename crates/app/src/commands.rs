@@ -42,7 +42,7 @@ fn native(name: &str, args: &[OsString]) -> Exit {
 }
 
 /// The folders that results are looked for in.
-fn results_root() -> Result<ResultsRoot, Failure> {
+pub(crate) fn results_root() -> Result<ResultsRoot, Failure> {
     let here = env::current_dir()
         .map_err(|error| Failure::usage("the working directory is gone").because(error))?;
     Ok(ResultsRoot::new(&here, state_home(|name| env::var_os(name))))

@@ -1,4 +1,4 @@
-//! Signals: the first asks for an orderly end, the second ends at once.
+//! Who wants work to end: signals, of which the second ends at once, or whoever feeds it.
 
 use assay_model::CancelReason;
 use tokio::{
@@ -6,10 +6,16 @@ use tokio::{
     sync::watch,
 };
 
-/// Whether somebody wants the program to end.
+/// Whether somebody wants the work to end.
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt {
     asked: watch::Receiver<Asked>,
+}
+
+/// The one that an [`Interrupt`] listens to, where it is not the system.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    tell: watch::Sender<Asked>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,6 +49,12 @@ impl Interrupt {
         Ok(Self { asked })
     }
 
+    /// One that hears nothing but what it is fed.
+    pub(crate) fn fed() -> (Feed, Self) {
+        let (tell, asked) = watch::channel(Asked::default());
+        (Feed { tell }, Self { asked })
+    }
+
     /// Waits until somebody asked once, and says why.
     ///
     /// # Cancel safety
@@ -68,10 +80,44 @@ impl Interrupt {
 
     async fn wait(&self, times: u32) -> CancelReason {
         let mut asked = self.asked.clone();
-        match asked.wait_for(|asked| asked.times >= times).await {
-            Ok(asked) => asked.reason.unwrap_or(CancelReason::Requested),
-            // The listener is gone, so nobody can ask any more.
-            Err(_) => std::future::pending().await,
+        // Taken out of the guard at once: it must not be held while somebody waits.
+        let heard = asked.wait_for(|asked| asked.times >= times).await.ok().map(|asked| *asked);
+        match heard {
+            Some(asked) => asked.reason.unwrap_or(CancelReason::Requested),
+            // Whoever told is gone, so nobody can ask any more.
+            None => std::future::pending().await,
         }
+    }
+}
+
+// === impl Feed ===
+
+impl Feed {
+    /// Asks for an orderly end. A reason only gets graver, and asking again is no second signal.
+    pub(crate) fn ask(&self, reason: CancelReason) {
+        self.tell.send_modify(|asked| {
+            asked.reason = asked.reason.max(Some(reason));
+            asked.times = 1;
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_reason_that_is_fed_only_gets_graver_and_never_insists() {
+        let (feed, interrupt) = Interrupt::fed();
+        assert_eq!(interrupt.reason(), None);
+        feed.ask(CancelReason::DeadlinePassed);
+        feed.ask(CancelReason::Requested);
+        assert_eq!(interrupt.asked().await, CancelReason::DeadlinePassed);
+        let insisted = tokio::select! {
+            biased;
+            _ = interrupt.insisted() => true,
+            () = tokio::task::yield_now() => false,
+        };
+        assert!(!insisted);
     }
 }

@@ -3,6 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod analysis; // one analysis from its request to its report
+#[expect(dead_code, reason = "the command `service` will begin it")]
+#[cfg_attr(not(test), expect(unused_imports, reason = "likewise"))]
+mod analyzers; // what services do
 mod batch; // many apps, one table
 mod cage; // what holds tools, and what they see
 mod cli; // the command line, as typed

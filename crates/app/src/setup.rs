@@ -1,10 +1,18 @@
 //! Everything that an analysis was told, checked: the app, the tools, the rules, the limits.
 
+mod flags; // what the options of the command line say
+mod languages; // which tools read a language, and where they are told
+mod request; // what a request over the wire asks for
+
+pub(crate) use languages::shelf_of;
+pub(crate) use request::Base;
+
 use crate::{cli, failure::Failure, host, target, target::Target};
 use assay_config::{Config, Kinds, Loaded, Loader, Sandbox};
-use assay_model::{AppRef, Observation, Severity, ToolLimits, ToolRun, ToolStatus};
+use assay_model::{AppRef, Kind, Language, Observation, Severity, ToolLimits, ToolRun, ToolStatus};
 use assay_report::{IgnoreRule, SeverityRule};
 use assay_tools::{Catalogue, Optional, SECURITY_KINDS, Selection, Settings, Tool, select};
+use flags::{flags_of, shared_flags};
 use globset::{GlobSet, GlobSetBuilder};
 use serde_json::Value;
 use std::{
@@ -23,6 +31,10 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) from_project: Vec<String>,
     pub(crate) chosen: Vec<Chosen>,
+    /// Tools that were named and are none of ours, each with what became of it.
+    pub(crate) absent: Vec<ToolRun>,
+    /// Languages that are looked at; empty: all.
+    pub(crate) languages: Vec<Language>,
     pub(crate) ignores: Vec<IgnoreRule>,
     pub(crate) severities: Vec<SeverityRule>,
     pub(crate) no_ignore: bool,
@@ -106,7 +118,11 @@ impl Setup {
                     .to_owned(),
             );
         }
-        let chosen = chosen(&config, catalogue, &mut warnings)?;
+        let kinds = match config.kinds {
+            Kinds::Static => &[][..],
+            Kinds::Security => &SECURITY_KINDS,
+        };
+        let chosen = chosen(&config, catalogue, kinds, &mut warnings)?;
         let (ignores, severities) = rules(&config)?;
         let jobs = config.jobs.map_or_else(host::cpus, std::num::NonZeroU32::get);
         let no_ignore = config.no_ignore || target.is_model_app;
@@ -115,6 +131,8 @@ impl Setup {
             path: target.path,
             from_project: loaded.from_project,
             chosen,
+            absent: Vec::new(),
+            languages: Vec::new(),
             ignores,
             severities,
             no_ignore,
@@ -187,52 +205,6 @@ fn refuse_files_of_apps(files: &[PathBuf], targets: &[Target]) -> Result<(), Fai
     Ok(())
 }
 
-type Flag = (String, Value, String);
-
-fn flags_of(analyze: &cli::Analyze) -> Result<Vec<Flag>, Failure> {
-    let output = analyze.output.as_ref().map(|dir| {
-        dir.to_str().map(Value::from).ok_or_else(|| {
-            Failure::usage(format!("`--output {}` is not UTF-8", dir.display()))
-                .hint("name a folder whose name is")
-        })
-    });
-    let own = [
-        ("no-ignore", switch(analyze.no_ignore), "--no-ignore"),
-        ("output", output.transpose()?, "--output"),
-    ];
-    let shared = shared_flags(&analyze.what, &analyze.worth);
-    Ok(shared.into_iter().chain(given(own)).collect())
-}
-
-/// The flags that every way to analyse has.
-fn shared_flags(what: &cli::What, worth: &cli::Worth) -> Vec<Flag> {
-    let text = |value: &Option<String>| value.clone().map(Value::from);
-    let list = |values: &[String]| (!values.is_empty()).then(|| Value::from(values.to_vec()));
-    given([
-        ("kinds", list(&what.kind), "--kind"),
-        ("profile", text(&what.profile), "--profile"),
-        ("tools", list(&what.tools), "--tools"),
-        ("timeout", text(&what.timeout), "--timeout"),
-        ("jobs", what.jobs.map(Value::from), "--jobs"),
-        ("offline", switch(what.offline), "--offline"),
-        ("sandbox", text(&what.sandbox), "--sandbox"),
-        ("fail-on", text(&worth.fail_on), "--fail-on"),
-        ("allow-incomplete", switch(worth.allow_incomplete), "--allow-incomplete"),
-        ("require-all", switch(worth.require_all), "--require-all"),
-        ("exit-zero", switch(worth.exit_zero), "--exit-zero"),
-        ("ignore-suppressions", switch(worth.ignore_suppressions), "--ignore-suppressions"),
-    ])
-}
-
-fn switch(on: bool) -> Option<Value> {
-    on.then(|| Value::from(true))
-}
-
-fn given<const N: usize>(flags: [(&str, Option<Value>, &str); N]) -> Vec<Flag> {
-    let set = flags.into_iter().filter_map(|(key, value, flag)| Some((key, value?, flag)));
-    set.map(|(key, value, flag)| (key.to_owned(), value, flag.to_owned())).collect()
-}
-
 /// All tools: those that are shipped, and the user's own.
 pub(crate) fn catalogue(config: &Config) -> Result<Catalogue, Failure> {
     let mut catalogue = Catalogue::shipped()
@@ -248,14 +220,11 @@ pub(crate) fn catalogue(config: &Config) -> Result<Catalogue, Failure> {
 fn chosen(
     config: &Config,
     catalogue: &Catalogue,
+    kinds: &[Kind],
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Chosen>, Failure> {
-    let kinds = match config.kinds {
-        Kinds::Static => Vec::new(),
-        Kinds::Security => SECURITY_KINDS.to_vec(),
-    };
     let optional = if config.require_all { Optional::Required } else { Optional::MayLack };
-    let named = config.tools.clone();
+    let (named, kinds) = (config.tools.clone(), kinds.to_vec());
     let selection = Selection { profile: config.profile, kinds, named, optional };
     let selected = select(catalogue, &selection).map_err(|errors| {
         let words: Vec<String> = errors.iter().map(ToString::to_string).collect();

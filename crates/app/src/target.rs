@@ -1,7 +1,9 @@
 //! Which app is meant: a path, or an app of a model under the source roots.
 
+mod asked; // what a request over the wire names
 mod known; // which apps there are
 
+pub(crate) use asked::{Sought, Whose};
 pub(crate) use known::{KnownApps, number_of};
 
 use crate::failure::Failure;

@@ -1,8 +1,8 @@
 //! One analysis with its task folder: made, logged, run, kept.
 //!
-//! Owns what `analyze` does for its app and `batch` for each of its own. Keeps: what happened is in
-//! the log before anybody is shown it; an analysis without a report leaves a folder that reads as
-//! lost.
+//! Owns what `analyze` does for its app, `batch` for each of its own, and a service for each request.
+//! Keeps: what happened is in the log before anybody is shown it; an analysis without a report leaves
+//! a folder that reads as lost; another attempt at a task never touches the folder of an older one.
 //!
 //! Does not: print, or judge what the analysis is worth.
 
@@ -12,7 +12,7 @@ use crate::{
     interrupt::Interrupt,
     setup::Setup,
 };
-use assay_model::{Event, Report, ToolStatus};
+use assay_model::{Event, Report, TaskId, ToolStatus};
 use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
 use assay_rules::{Durations, Estimate};
 use assay_store::{
@@ -28,6 +28,15 @@ use std::{
 
 /// The log of events, written by the journal's thread and ended by the task.
 type SharedLog = Arc<Mutex<Option<RunLog>>>;
+
+/// Characters of a task's name.
+const TASK_ID_MAX: usize = 64;
+
+/// Attempts at one task; somebody who asks more often asks in a circle.
+const ATTEMPTS_MAX: u32 = 1000;
+
+/// A new task folder, with what it is about and its log.
+type Made = (TaskInfo, TaskFolder, RunLog);
 
 /// An analysis that is about to run.
 pub(crate) struct Task {
@@ -62,13 +71,32 @@ impl Task {
         audience: Audience,
     ) -> Result<Self, Failure> {
         let now = jiff::Timestamp::now();
-        let id = make_task_id(now)?;
-        let info = TaskInfo::new(env!("CARGO_PKG_VERSION"), id, setup.app.clone(), now)
-            .at(setup.path.display().to_string());
-        let (folder, log) = root.create(&info, setup.config.output.as_deref())?;
+        let made = make_folder(&setup, root, (make_task_id(now)?, now))?;
+        Ok(Self::with(setup, made, audience))
+    }
+
+    /// The same under a name that somebody else chose. Where that is taken it is another attempt,
+    /// and a number is added.
+    pub(crate) fn begin_as(
+        task: &TaskId,
+        setup: Setup,
+        root: &ResultsRoot,
+        audience: Audience,
+    ) -> Result<Self, Failure> {
+        let now = jiff::Timestamp::now();
+        let mut attempt = 1;
+        loop {
+            match make_folder(&setup, root, (attempt_of(task, attempt), now)) {
+                Err(StoreError::Exists { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
+                made => return Ok(Self::with(setup, made?, audience)),
+            }
+        }
+    }
+
+    fn with(setup: Setup, (info, folder, log): Made, audience: Audience) -> Self {
         let log: SharedLog = Arc::new(Mutex::new(Some(log)));
         let journal = Arc::new(journal(&log, audience));
-        Ok(Self { setup, info, folder, log, journal })
+        Self { setup, info, folder, log, journal }
     }
 
     /// Where its results go.
@@ -112,6 +140,29 @@ impl Task {
     }
 }
 
+fn make_folder(
+    setup: &Setup,
+    root: &ResultsRoot,
+    (id, now): (TaskId, jiff::Timestamp),
+) -> Result<Made, StoreError> {
+    let info = TaskInfo::new(env!("CARGO_PKG_VERSION"), id, setup.app.clone(), now)
+        .at(setup.path.display().to_string());
+    let (folder, log) = root.create(&info, setup.config.output.as_deref())?;
+    Ok((info, folder, log))
+}
+
+/// The name of a later attempt: with its number, and no longer than a name may be.
+fn attempt_of(task: &TaskId, attempt: u32) -> TaskId {
+    if attempt == 1 {
+        return task.clone();
+    }
+    let number = format!("-{attempt}");
+    // A name is of letters, digits, `-` and `_`, so every byte is a character.
+    let kept = task.as_str().len().min(TASK_ID_MAX - number.len());
+    let name = format!("{}{number}", &task.as_str()[..kept]);
+    TaskId::new(&name).expect("the characters are those of a name, and not too many")
+}
+
 fn journal(log: &SharedLog, audience: Audience) -> Journal {
     let log = Arc::clone(log);
     let Audience { progress, mut tell } = audience;
@@ -137,10 +188,18 @@ fn journal(log: &SharedLog, audience: Audience) -> Journal {
 impl Done {
     /// Writes the task folder, its manifest last. Returns where it is.
     pub(crate) fn keep(self) -> Result<(Finished, PathBuf), StoreError> {
-        let dir = self.folder.dir().to_owned();
-        write_all(&self.finished, &self.folder)?;
-        self.folder.finish(self.log, &self.finished.report)?;
-        Ok((self.finished, dir))
+        let (finished, dir) = self.try_keep();
+        Ok((finished, dir?))
+    }
+
+    /// The same for somebody who needs the report also where it could not be written.
+    pub(crate) fn try_keep(self) -> (Finished, Result<PathBuf, StoreError>) {
+        let Self { finished, folder, log } = self;
+        let dir = folder.dir().to_owned();
+        let kept = write_all(&finished, &folder)
+            .and_then(|()| folder.finish(log, &finished.report))
+            .map(|_| dir);
+        (finished, kept)
     }
 }
 
@@ -207,5 +266,22 @@ fn learn(file: &DurationsFile, report: &Report) {
     let learnt = learnt.collect();
     if let Err(error) = file.save(&learnt) {
         tracing::warn!(%error, "what tools took is not remembered");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_attempt_has_a_name_of_its_own_that_is_not_too_long() {
+        let check = |task: &str, attempt, expected: &str| {
+            let task = TaskId::new(task).unwrap();
+            assert_eq!(attempt_of(&task, attempt).as_str(), expected);
+        };
+        check("job-1", 1, "job-1");
+        check("job-1", 2, "job-1-2");
+        check(&"x".repeat(64), 10, &format!("{}-10", "x".repeat(61)));
+        check(&"x".repeat(64), ATTEMPTS_MAX, &format!("{}-1000", "x".repeat(59)));
     }
 }

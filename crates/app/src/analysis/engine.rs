@@ -5,7 +5,7 @@ use super::{
     journal::Journal,
     prepare::Ready,
     tool::{Bounds, Job, ToolResult},
-    toolbox::{Slots, Turn},
+    toolbox::{Known, Slots, Turn},
     workplace::Workplace,
 };
 use crate::interrupt::Interrupt;
@@ -70,23 +70,30 @@ impl Engine<'_> {
     pub(crate) async fn show(
         &self,
         jobs: Vec<Job>,
-        shown: &mut HashMap<ToolId, Showing>,
+        known: &mut Known,
         slots: &Slots,
     ) -> (Vec<Job>, Vec<ToolResult>) {
-        let is_due = |ready: &&Ready| {
-            !shown.contains_key(ready.chosen.tool.id()) && self.bench.is_due(ready)
+        let id = |job: &Job| job.ready.chosen.tool.id().clone();
+        // Looked up once: bad news may end to hold while the others show themselves.
+        let before: Vec<Option<Showing>> =
+            jobs.iter().map(|job| known.showing(&job.ready.chosen.tool).cloned()).collect();
+        let is_due = |(job, before): &(&Job, &Option<Showing>)| {
+            before.is_none() && self.bench.is_due(&job.ready)
         };
-        let due: Vec<Ready> = jobs.iter().map(|job| &job.ready).filter(is_due).cloned().collect();
+        let due = jobs.iter().zip(&before).filter(is_due);
+        let due: Vec<Ready> = due.map(|(job, _)| job.ready.clone()).collect();
         let ended = |ready: &Ready, _: &Shown| self.phase(ready, ToolPhase::Waiting);
         let (showings, _) = self.showings_within(due, slots, ended).await;
-        for (ready, showed) in showings {
-            shown.insert(ready.chosen.tool.id().clone(), showed.showing);
+        let mut now: HashMap<ToolId, Showing> = HashMap::new();
+        for (ready, Shown { showing, .. }) in showings {
+            known.learn(&ready.chosen.tool, showing.clone());
+            now.insert(ready.chosen.tool.id().clone(), showing);
         }
         let (mut kept, mut ended) = (Vec::new(), Vec::new());
-        for job in jobs {
-            match shown.get(job.ready.chosen.tool.id()) {
+        for (job, before) in jobs.into_iter().zip(before) {
+            match now.remove(&id(&job)).or(before) {
                 Some(Showing::Failed { why }) => {
-                    ended.push(self.end(untrusted(&job.ready, why)));
+                    ended.push(self.end(untrusted(&job.ready, &why)));
                 }
                 Some(Showing::Passed | Showing::Undecided { .. }) | None => kept.push(job),
             }
