@@ -98,6 +98,12 @@ const SELECT: &str = "SELECT b.id, b.client, b.request, b.accepted_at, b.ended_a
      (SELECT count(*) FROM tasks t WHERE t.batch = b.id AND t.state IN ('queued', 'running')), \
      (SELECT count(*) FROM tasks t WHERE t.batch = b.id) FROM batches b";
 
+/// Whether the batch can be read as one.
+pub(super) fn is_readable(db: &Connection, n: i64) -> bool {
+    let sql = format!("{SELECT} WHERE b.n = ?1");
+    db.query_row(&sql, [n], record_of).is_ok()
+}
+
 fn insert(db: &Connection, batch: &NewBatch) -> Result<(), Fault> {
     let sql = "INSERT INTO batches (id, client, request, accepted_at) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (id) DO NOTHING";

@@ -22,14 +22,13 @@ impl Fault {
     pub(super) fn at(self, home: &Home) -> StoreError {
         let source = match self {
             Self::Refused(error) => return error,
-            Self::Damaged(why) => return StoreError::BookBroken { path: home.database(), why },
+            Self::Damaged(why) => return broken(home, why),
             Self::Database(error) => error,
         };
-        let path = home.database();
         match source.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => StoreError::BookFull { path },
-            _ if is_damage(&source) => StoreError::BookBroken { path, why: source.to_string() },
-            _ => StoreError::Book { path, source },
+            Some(ErrorCode::DiskFull) => StoreError::BookFull { path: home.database() },
+            _ if is_damage(&source) => broken(home, source.to_string()),
+            _ => StoreError::Book { path: home.database(), source },
         }
     }
 
@@ -48,11 +47,24 @@ impl Fault {
     }
 }
 
+fn broken(home: &Home, why: String) -> StoreError {
+    home.suspect();
+    StoreError::BookBroken { path: home.database(), why }
+}
+
 fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{
+        FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error,
+    };
     let is_code = |code| matches!(code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase);
-    // A value that no column of ours ever held.
-    let is_strange = matches!(error, rusqlite::Error::FromSqlConversionFailure(..));
-    is_strange || error.sqlite_error_code().is_some_and(is_code)
+    match error {
+        // Values that no column of ours ever held.
+        FromSqlConversionFailure(..)
+        | IntegralValueOutOfRange(..)
+        | InvalidColumnType(..)
+        | Utf8Error(..) => true,
+        _ => error.sqlite_error_code().is_some_and(is_code),
+    }
 }
 
 impl From<rusqlite::Error> for Fault {

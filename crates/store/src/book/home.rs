@@ -3,10 +3,12 @@
 
 use crate::StoreError;
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{self, File, OpenOptions, TryLockError},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
+
+const SUSPECT: &str = "suspect";
 
 /// The folder of a book.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,19 @@ impl Home {
 
     pub(super) fn results(&self) -> PathBuf {
         self.folder.join("results")
+    }
+
+    /// Notes that damage was met, so that the next opening looks over the whole book.
+    pub(super) fn suspect(&self) {
+        File::create(self.folder.join(SUSPECT)).ok();
+    }
+
+    pub(super) fn is_suspect(&self) -> bool {
+        self.folder.join(SUSPECT).exists()
+    }
+
+    pub(super) fn trust(&self) {
+        fs::remove_file(self.folder.join(SUSPECT)).ok();
     }
 
     /// The right to remove files of results, unless somebody copies them just now.

@@ -7,7 +7,7 @@ use super::{
     BookTerms, Opened,
     fault::Fault,
     home::Home,
-    salvage,
+    rows, salvage,
     schema::{self, Found, Steps},
 };
 use crate::{
@@ -35,11 +35,15 @@ fn open_as(
     let at_home = |fault: Fault| fault.at(home);
     finish_exchange(home)?;
     let why = match open_whole(home, terms, steps) {
-        Ok(opened) => return Ok(opened),
+        Ok(opened) => {
+            home.trust();
+            return Ok(opened);
+        }
         Err(fault) => fault.damage().map_err(at_home)?,
     };
     let saved = salvage::save(home, steps).map_err(at_home)?;
     let aside = exchange(home).map_err(at_home)?;
+    home.trust();
     let (db, _) = open_whole(home, terms, steps).map_err(at_home)?;
     Ok((db, Opened::Damaged { aside, why, saved }))
 }
@@ -66,12 +70,13 @@ fn open_whole(home: &Home, terms: &BookTerms, steps: Steps) -> Result<(Connectio
         sync_folder(&home.folder)?;
         return Ok((db, Opened::New));
     }
-    inspect(&db, home, terms)?;
     if version == steps.version() {
+        inspect(&db, home, terms)?;
         return Ok((db, Opened::Here));
     }
     let kept = keep_copy(&db, home, version)?;
     steps.climb(&db, version)?;
+    inspect(&db, home, terms)?;
     Ok((db, Opened::Migrated { from: version, kept }))
 }
 
@@ -89,18 +94,18 @@ fn is_beheaded(home: &Home) -> Option<&'static str> {
     has_results.then_some("it is empty, and results of it are there")
 }
 
-/// Looks for damage: in all of a small database; in a large one only where the open tasks lie,
-/// since its whole would take seconds.
+/// Looks for damage: in all of a small database, and of one that showed some; in a large one only
+/// where the open tasks lie, since its whole would take seconds.
 fn inspect(db: &Connection, home: &Home, terms: &BookTerms) -> Result<(), Fault> {
     let bytes = fs::metadata(home.database()).map_or(0, |meta| meta.len());
-    if bytes <= terms.check_max {
+    if bytes <= terms.check_max || home.is_suspect() {
         let said: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
         if said != "ok" {
             return Err(Fault::Damaged(said));
         }
+        return rows::read_all(db);
     }
-    let sql = "SELECT count(octet_length(request)) FROM tasks WHERE state IN ('queued', 'running')";
-    Ok(db.query_row(sql, [], |_| Ok(()))?)
+    rows::open_tasks(db).map(drop)
 }
 
 /// Copies the database as it is before its version changes.

@@ -95,9 +95,9 @@ fn new_name(task: &TaskId) -> String {
 pub(super) fn load(db: &Connection, home: &Home, task: &TaskId) -> Result<Option<Bytes>, Fault> {
     let Some(ResultRow { bytes, kept }) = rows::result(db, task)? else { return Ok(None) };
     let unpacked = match kept {
-        Kept::Inside(data) => unpack(&*data, bytes).map_err(|error| StoreError::BookBroken {
-            path: home.database(),
-            why: format!("task `{task}`: {error}"),
+        Kept::Inside(data) => unpack(&*data, bytes).map_err(|error| {
+            let why = format!("the result of task `{task}`: {error}");
+            StoreError::Unreadable { path: home.database(), why }
         }),
         Kept::File { name, .. } => {
             let path = home.results().join(name);
@@ -116,7 +116,7 @@ pub(super) fn file_names(db: &Connection) -> Result<BTreeSet<String>, Fault> {
 }
 
 /// Unpacks exactly so many bytes. No more are made of a file that somebody blew up.
-fn unpack(packed: impl Read, bytes: u64) -> io::Result<Vec<u8>> {
+pub(super) fn unpack(packed: impl Read, bytes: u64) -> io::Result<Vec<u8>> {
     let wanted = usize::try_from(bytes).map_err(io::Error::other)?;
     let mut unpacked = Vec::new();
     unpacked.try_reserve_exact(wanted)?;

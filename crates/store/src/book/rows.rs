@@ -188,6 +188,28 @@ pub(super) fn tasks(db: &Connection, query: &TaskQuery) -> Result<Vec<TaskRecord
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
+/// Reads every task, as if somebody had asked for it.
+pub(super) fn read_all(db: &Connection) -> Result<(), Fault> {
+    unreadable(db)?
+        .first()
+        .map_or(Ok(()), |(n, error)| Err(Fault::Damaged(format!("row {n} of the tasks: {error}"))))
+}
+
+/// The numbers of tasks that cannot be read as such, each with the reason.
+pub(super) fn unreadable(db: &Connection) -> Result<Vec<(i64, String)>, Fault> {
+    let mut numbers = db.prepare("SELECT n FROM tasks ORDER BY n")?;
+    let mut one = db.prepare(&format!("SELECT {COLUMNS} FROM {JOINED} WHERE t.n = ?1"))?;
+    let mut unreadable = Vec::new();
+    let mut rows = numbers.query([])?;
+    while let Some(row) = rows.next()? {
+        let n: i64 = row.get(0)?;
+        if let Err(error) = one.query_row([n], record_of) {
+            unreadable.push((n, error.to_string()));
+        }
+    }
+    Ok(unreadable)
+}
+
 pub(super) fn open_tasks(db: &Connection) -> Result<Vec<OpenTask>, Fault> {
     let sql = format!(
         "SELECT {COLUMNS}, (SELECT max(seq) + 1 FROM events v WHERE v.task = t.n) \

@@ -6,11 +6,12 @@
 //! Keeps: the damaged file is only read; a task whose end is known to have come is not open again.
 
 use super::{
-    Saved,
+    Saved, batches,
     fault::Fault,
     home::Home,
     opening::{connect, connect_new},
-    results::file_names,
+    results::{file_names, unpack},
+    rows,
     schema::{self, Found, Steps},
 };
 use crate::{
@@ -22,6 +23,10 @@ use std::{fs, path::Path};
 
 /// What is told of a task whose end came and cannot be read any more.
 const END_LOST: &str = "it had ended, and its end was lost when the book was damaged";
+
+/// Holes in one table that are stepped over. A tree that is damaged to no sense could show new ones
+/// for ever.
+const HOLES_MAX: u32 = 10_000;
 
 /// One table, and how its rows are copied.
 struct Table {
@@ -51,6 +56,7 @@ pub(super) fn save(home: &Home, steps: Steps) -> Result<Saved, Fault> {
         }
     };
     steps.climb(&db, version)?;
+    drop_unreadable(&db)?;
     let saved = count(&db)?;
     db.close().map_err(|(_, error)| error)?;
     let saved_file = home.saved();
@@ -96,6 +102,7 @@ fn carry_over(old: &Connection, db: &Connection) -> Result<(), Fault> {
             if orphaned == "results" { "SELECT task FROM ends" } else { "SELECT n FROM tasks" };
         db.execute(&format!("DELETE FROM {orphaned} WHERE task NOT IN ({parent})"), [])?;
     }
+    drop_broken_results(db)?;
     let ended = "state NOT IN ('queued', 'running')";
     db.execute(
         &format!(
@@ -112,6 +119,45 @@ fn carry_over(old: &Connection, db: &Connection) -> Result<(), Fault> {
         [],
     )?;
     Ok(transaction.commit()?)
+}
+
+/// Drops results that cannot be unpacked: they are in the damaged file, for whoever wants them.
+fn drop_broken_results(db: &Connection) -> Result<(), Fault> {
+    let mut packed = db.prepare("SELECT task, bytes, data FROM results WHERE data IS NOT NULL")?;
+    let mut rows = packed.query([])?;
+    let mut broken: Vec<i64> = Vec::new();
+    while let Some(row) = rows.next()? {
+        let data: Vec<u8> = row.get(2)?;
+        if unpack(&*data, row.get::<_, i64>(1)?.cast_unsigned()).is_err() {
+            broken.push(row.get(0)?);
+        }
+    }
+    let mut delete = db.prepare("DELETE FROM results WHERE task = ?1")?;
+    for task in broken {
+        delete.execute([task])?;
+    }
+    Ok(())
+}
+
+/// Drops rows that hold what we never wrote.
+fn drop_unreadable(db: &Connection) -> Result<(), Fault> {
+    for (n, _) in rows::unreadable(db)? {
+        db.execute("DELETE FROM tasks WHERE n = ?1", [n])?;
+    }
+    db.execute("DELETE FROM events WHERE seq NOT BETWEEN 0 AND ?1", [u32::MAX])?;
+    let mut strange = Vec::new();
+    let mut ids = db.prepare("SELECT n FROM batches")?;
+    let mut numbers = ids.query([])?;
+    while let Some(row) = numbers.next()? {
+        let n: i64 = row.get(0)?;
+        if !batches::is_readable(db, n) {
+            strange.push(n);
+        }
+    }
+    for n in strange {
+        db.execute("DELETE FROM batches WHERE n = ?1", [n])?;
+    }
+    Ok(())
 }
 
 /// The tables of the new database, in the order in which they were made.
@@ -210,12 +256,13 @@ impl Table {
     /// Copies all rows that can be read. The first column is the number of a row.
     fn copy_by_number(&self, old: &Connection, db: &Connection) -> Result<(), Fault> {
         let mut last = -1;
-        loop {
+        for _ in 0..HOLES_MAX {
             let reached = self.copy(old, db, "rowid > ?1 ORDER BY rowid", last)?;
             if reached.whole {
                 return Ok(());
             }
-            last = reached.last.unwrap_or(last);
+            // Numbers of a damaged tree may run backwards. We do not.
+            last = last.max(reached.last.unwrap_or(last));
             let Some(beyond) = self.seek_beyond(old, last) else {
                 // No whole row ahead from this side; some may be reached from the other.
                 self.copy(old, db, "rowid > ?1 ORDER BY rowid DESC", last)?;
@@ -225,6 +272,7 @@ impl Table {
             self.copy(old, db, &back, last)?;
             last = beyond;
         }
+        Ok(())
     }
 
     /// Finds a row behind a hole.
@@ -234,7 +282,7 @@ impl Table {
         let steps = (0..40).map(|power| last.saturating_add(1 << power));
         for from in steps {
             match select.query_row([from], |row| row.get::<_, i64>(0)).optional() {
-                Ok(Some(found)) => return Some(found),
+                Ok(Some(found)) => return Some(found.max(from)),
                 Ok(None) => return None,
                 Err(_) => {}
             }

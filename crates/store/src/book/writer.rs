@@ -15,6 +15,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::{
     collections::VecDeque,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::{
@@ -291,7 +292,9 @@ impl Leading {
                 let count = queue.orders.len().min(GROUP_MAX);
                 queue.orders.drain(..count).collect()
             };
-            self.writer.carry_out(orders);
+            // A bug in one breaks its group off, whose callers are told, and nobody who comes later.
+            // What it had begun is rolled back.
+            catch_unwind(AssertUnwindSafe(|| self.writer.carry_out(orders))).ok();
         }
     }
 }
@@ -301,7 +304,7 @@ impl Drop for Leading {
         if self.done {
             return;
         }
-        // A panic, or a runtime that ends. Dropped orders tell their callers.
+        // The runtime ends. Dropped orders tell their callers.
         let mut queue = self.writer.queue();
         queue.led = false;
         let left = mem::take(&mut queue.orders);

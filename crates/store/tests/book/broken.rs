@@ -126,6 +126,62 @@ fn is_root(whole: &[u8], page: usize) -> bool {
     whole[page * PAGE] == INTERIOR_TABLE
 }
 
+/// Bytes flipped anywhere, stretches overwritten, ends cut off: whatever it is, a server starts, or
+/// says why not; and what it saved is a whole book.
+#[tokio::test]
+async fn any_damage_is_survived_or_refused_in_words() {
+    let template = closed().await;
+    let whole = fs::read(database(template.path())).unwrap();
+    let (mut saved, mut refused) = (0, 0);
+    for seed in 0..damages() {
+        let folder = new_folder();
+        copy_folder(template.path(), folder.path());
+        let mut bytes = whole.clone();
+        let mut dice = noise(seed, 400).into_iter();
+        let mut below = |limit: usize| {
+            let bytes: Vec<u8> = dice.by_ref().take(4).collect();
+            bytes.iter().fold(0, |all, byte| all << 8 | usize::from(*byte)) % limit
+        };
+        for _ in 0..below(20) {
+            let at = below(bytes.len());
+            match below(3) {
+                0 => bytes[at] ^= 1 << below(8),
+                1 => bytes[at..].iter_mut().take(below(5000)).for_each(|byte| *byte = 0),
+                _ => bytes[at..].iter_mut().take(below(100)).for_each(|byte| *byte ^= 0xa5),
+            }
+        }
+        if below(4) == 0 {
+            bytes.truncate(below(bytes.len()));
+        }
+        fs::write(database(folder.path()), &bytes).unwrap();
+        match Book::open(folder.path(), TERMS) {
+            Ok((book, Opened::Damaged { aside, .. })) => {
+                saved += 1;
+                assert_eq!(fs::read(database(&aside)).unwrap(), bytes, "seed {seed}");
+                assert_eq!(book.check().await.unwrap().problems, Vec::<String>::new(), "{seed}");
+                book.accept(task(TASKS)).await.unwrap();
+            }
+            // A flipped bit in a text is nobody's to find.
+            Ok((book, _)) => {
+                book.open_tasks().await.unwrap();
+            }
+            Err(error) => {
+                refused += 1;
+                let is_header =
+                    matches!(error, StoreError::NotABook { .. } | StoreError::BookVersion { .. });
+                assert!(is_header, "seed {seed}: {error:?}");
+                assert_eq!(fs::read(database(folder.path())).unwrap(), bytes, "seed {seed}");
+            }
+        }
+    }
+    assert!(saved > damages() / 2, "{saved} saved, {refused} refused, of {}", damages());
+}
+
+/// How many damages are tried.
+fn damages() -> u32 {
+    std::env::var("ASSAY_BOOK_DAMAGES").map_or(40, |count| count.parse().unwrap())
+}
+
 #[tokio::test]
 async fn a_file_that_was_cut_is_told_and_its_beginning_saved() {
     let template = closed().await;
@@ -264,6 +320,31 @@ async fn damage_that_shows_later_is_told_with_the_way_out() {
     let error = book.tasks(TaskQuery { limit: 10_000, ..TaskQuery::default() }).await.unwrap_err();
     assert!(matches!(error, StoreError::BookBroken { .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("assay serve"));
+}
+
+/// A large book is looked over whole once somebody has met damage in it.
+#[tokio::test]
+async fn damage_that_somebody_met_is_mended_at_the_next_start() {
+    let folder = closed().await;
+    let blind = BookTerms { check_max: 0, ..TERMS };
+    let mut bytes = fs::read(database(folder.path())).unwrap();
+    // The request of a task that has ended, and no text any more; also where a row once was.
+    let text = br#""n":5}"#;
+    while let Some(at) = bytes.windows(text.len()).position(|found| found == text) {
+        bytes[at] = 0xff;
+    }
+    fs::write(database(folder.path()), &bytes).unwrap();
+    let (book, opened) = Book::open(folder.path(), blind).unwrap();
+    assert_eq!(opened, Opened::Here, "nobody looked there");
+    let error = book.task(&id(5)).await.unwrap_err();
+    assert!(matches!(error, StoreError::BookBroken { .. }), "{error:?}");
+    book.close().await.unwrap();
+    let (book, opened) = Book::open(folder.path(), blind).unwrap();
+    let Opened::Damaged { saved, .. } = opened else { panic!("{opened:?}") };
+    assert_eq!(saved.tasks, TASKS - 1);
+    assert_eq!(check_what_is_there(&book, "after").await, saved);
+    book.close().await.unwrap();
+    assert_eq!(Book::open(folder.path(), blind).unwrap().1, Opened::Here);
 }
 
 fn copy_folder(from: &Path, to: &Path) {
