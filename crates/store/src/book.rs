@@ -23,6 +23,7 @@ mod rows; // how things stand in the tables
 mod salvage; // what can be read of a damaged one
 mod schema; // the shape of the tables, and the way to it
 mod task; // what is remembered of a task
+mod usage; // what it takes of its disk
 mod writer; // who writes: many orders in one transaction
 
 pub use backup::BackedUp;
@@ -35,6 +36,7 @@ pub use task::{
     EndRecord, EndState, NewTask, OpenTask, StateFilter, StoredEvent, TASKS_PER_PAGE, TaskEnd,
     TaskQuery, TaskRecord, WorkState,
 };
+pub use usage::Usage;
 
 use crate::{StoreError, disk::make_folders, lock::Lock};
 use assay_model::TaskId;

@@ -41,7 +41,7 @@ pub use batch::{BATCH_JSON, BatchFolder};
 pub use book::{
     BOOK_VERSION, BackedUp, BatchEnd, BatchRecord, Book, BookReader, BookTerms, Checked, EndRecord,
     EndState, NewBatch, NewTask, OpenTask, Opened, Removed, Retention, Saved, StateFilter,
-    StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, WorkState,
+    StoredEvent, TASKS_PER_PAGE, TaskEnd, TaskQuery, TaskRecord, Usage, WorkState,
 };
 pub use durations::{DurationsFile, Learnt};
 pub use entry::{Entry, REPORT_BYTES_MAX, StoredFile, TaskState};

@@ -72,6 +72,31 @@ fn a_full_disk_is_told_and_when_there_is_room_the_same_book_goes_on() {
 }
 
 #[tokio::test]
+async fn role_ends_without_room() {
+    let Some(here) = roles::here() else { return };
+    let folder = here.join("book");
+    let (book, _) = Book::open(&folder, TERMS).unwrap();
+    let taken = fill(&book, 0).await;
+    assert!(folder.join("reserve").exists());
+    // More than the page that may be left, and less than what would be a file.
+    let result = noise(0, 9_000);
+    let outcomes = all((0..taken.min(30)).map(|n| {
+        let (book, end) = (book.clone(), end(n, Some(&result)));
+        async move { book.end(&id(n), end).await }
+    }))
+    .await;
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(true))), "{outcomes:?}");
+    assert!(!folder.join("reserve").exists());
+    assert_eq!(book.result(&id(0)).await.unwrap().unwrap(), result);
+}
+
+#[test]
+fn what_runs_can_end_on_a_full_disk_when_nothing_new_is_taken_on() {
+    let folder = tempdir().unwrap();
+    roles::on_a_small_disk("full::role_ends_without_room", "6m", folder.path());
+}
+
+#[tokio::test]
 async fn role_has_no_room_for_results() {
     let Some(here) = roles::here() else { return };
     let folder = here.join("book");

@@ -210,3 +210,15 @@ async fn a_check_finds_what_nobody_asked_for_yet() {
         assert!(problems.iter().any(|problem| problem.contains(name)), "{problems:?}");
     }
 }
+
+#[tokio::test]
+async fn what_a_book_takes_of_its_disk_is_told() {
+    let (folder, book) = filled().await;
+    let usage = book.usage().await.unwrap();
+    assert!((6 * BIG as u64..8 * BIG as u64).contains(&usage.results), "{usage:?}");
+    assert!(usage.log > 0 && usage.free > 0 && usage.free < usage.disk, "{usage:?}");
+    book.close().await.unwrap();
+    let usage = BookReader::open(folder.path()).unwrap().usage().await.unwrap();
+    let database = fs::metadata(folder.path().join("book.sqlite3")).unwrap().len();
+    assert_eq!((usage.database, usage.log), (database, 0));
+}
