@@ -12,4 +12,5 @@ mod kit; // tasks to remember
 mod model; // beside a plain map
 #[path = "../common/roles.rs"]
 mod roles; // this program again, as a process that may die
+mod synced; // a sync before each answer
 mod taken; // what was taken on is there

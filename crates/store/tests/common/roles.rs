@@ -41,7 +41,7 @@ pub(crate) fn on_a_small_disk(role: &str, size: &str, here: &Path) {
     assert!(said.contains("1 passed"), "the role did not run: {said}");
 }
 
-fn command(mut program: Command, role: &str, here: &Path) -> Command {
+pub(crate) fn command(mut program: Command, role: &str, here: &Path) -> Command {
     program.args(["--exact", "--nocapture", role]).env(HERE, here).stdout(Stdio::piped());
     program
 }
