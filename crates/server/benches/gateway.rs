@@ -30,9 +30,13 @@ use std::{
     net::SocketAddr,
     process::{Child, Command, Stdio},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
-use tokio::{runtime::Builder, task::JoinSet, time::sleep};
+use tokio::{
+    runtime::Builder,
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 
 const SERVER: &str = "ASSAY_BENCH_SERVER";
 const HEARTBEAT: &str = r#"{"type":"heartbeat","id":"a2"}"#;
@@ -177,7 +181,7 @@ async fn heartbeats(connections: u32, in_flight: u32) {
     while let Some(one) = tasks.join_next().await {
         slowest = slowest.max(one.unwrap());
     }
-    let (took, cpu) = (begun.elapsed(), server.cpu() - cpu);
+    let (took, cpu) = (begun.elapsed(), server.cpu().saturating_sub(cpu));
     let count = f64::from(connections * rounds * in_flight);
     println!(
         "heartbeats, {connections} connections, {in_flight} in flight: {:.0}/s, {:.0} per server CPU second, slowest round {slowest:?}",
@@ -226,7 +230,7 @@ async fn deliveries(subscribers: u32, with_stalled: bool) {
     while let Some(one) = tasks.join_next().await {
         one.unwrap();
     }
-    let (took, cpu) = (begun.elapsed(), server.cpu() - cpu);
+    let (took, cpu) = (begun.elapsed(), server.cpu().saturating_sub(cpu));
     let count = f64::from(subscribers * EVENTS);
     let beside = if with_stalled { ", one more stalled" } else { "" };
     println!(

@@ -25,13 +25,14 @@ pub use connector::{Backend, Dial};
 pub use recovery::{Recovered, Resume};
 
 use crate::desk::{Desk, DeskTerms, Kept};
+use crate::metrics::Metrics;
 use accounts::Accounts;
 use assay_pool::{EndpointId, EndpointTerms, Pool, PoolTerms, ServiceId};
 use assay_rules::{Dice, admission::AdmissionLimits, ledger::LedgerTerms, rate_limit};
 use assay_store::Book;
 use assay_wire::{AnalysisRequest, Analyzer, ConnectTerms, Connection, Fault};
 use connector::Connector;
-use dispatch::{Dispatch, GatewayPool};
+use dispatch::{Dispatch, GatewayPool, Means};
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -93,6 +94,7 @@ pub(crate) struct Shared {
     desk: Desk,
     pool: Arc<GatewayPool>,
     stream: Arc<Stream>,
+    metrics: Arc<Metrics>,
     accounts: Mutex<Accounts>,
     resolve: Resolve,
     book: Option<Arc<Book>>,
@@ -162,11 +164,15 @@ impl Gateway {
             .map(|row| (row.analyzer.as_str(), pool.service(row.analyzer.as_str())))
             .collect();
         let stream = Arc::new(Stream::default());
+        let metrics = Arc::<Metrics>::default();
         let dispatch = Dispatch::new(
-            Arc::clone(&pool),
-            services.clone(),
-            book.clone(),
-            Arc::clone(&stream),
+            Means {
+                pool: Arc::clone(&pool),
+                services: services.clone(),
+                book: book.clone(),
+                stream: Arc::clone(&stream),
+                metrics: Arc::clone(&metrics),
+            },
             terms.seed,
         );
         let (desk, office) = Desk::open(desk_terms(&terms), Arc::new(dispatch));
@@ -177,6 +183,7 @@ impl Gateway {
             desk,
             pool,
             stream,
+            metrics,
             resolve,
             book,
             services,
@@ -207,6 +214,13 @@ impl Gateway {
     /// Dropping the future loses the connection: its work lives on for the grace.
     pub async fn serve(&self, connection: Connection, client: Client) {
         session::serve(Arc::clone(&self.shared), connection, client).await;
+    }
+
+    /// Says everything that is counted, in the text format of OpenMetrics.
+    pub async fn metrics(&self) -> String {
+        let shared = &self.shared;
+        let (desk, _) = shared.desk.stats().await;
+        shared.metrics.text(&desk, Some(&shared.pool.stats()), shared.clients())
     }
 
     /// Takes nothing new, and waits for what runs. What still runs after `within` is cancelled;

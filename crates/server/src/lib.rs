@@ -9,11 +9,13 @@
 #![forbid(unsafe_code)]
 
 mod analyzer; // what a service does
+mod asked; // which run a request asked for
 mod desk; // who waits for which run, and who may begin
 mod following; // a seat at a run, and what is seen from it
 mod gateway; // sessions, desk and pool before all services
 mod log; // the events of one run, and its one end
 mod margin; // one deadline, passed down
+mod metrics; // what is counted, for Prometheus
 mod names; // how a run is called that its client gave no name
 mod outgoing; // what one session still has to say
 mod progress; // an event, as clients are told it
@@ -25,4 +27,5 @@ pub use gateway::{
     Backend, Client, Dial, Gateway, GatewayTerms, Recovered, Resolve, Resolved, Resume, Scope,
     Scopes,
 };
+pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use service::{Service, ServiceTerms};

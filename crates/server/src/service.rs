@@ -12,6 +12,7 @@ mod session; // one connection
 use crate::{
     analyzer::Analyze,
     desk::{Desk, DeskTerms, Kept},
+    metrics::Metrics,
 };
 use assay_rules::{admission::AdmissionLimits, ledger::LedgerTerms};
 use assay_wire::{
@@ -19,7 +20,13 @@ use assay_wire::{
     service::{Health, HealthStatus},
 };
 use carry_out::CarryOut;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -48,6 +55,8 @@ struct Shared<A> {
     analyzer: Arc<A>,
     terms: ServiceTerms,
     desk: Desk,
+    metrics: Arc<Metrics>,
+    connections: AtomicU64,
     started: Instant,
     /// Every task of the service, so that none is left behind.
     tasks: TaskTracker,
@@ -93,12 +102,16 @@ impl<A: Analyze> Service<A> {
     /// Starts a service. Must be called within a tokio runtime.
     pub fn start(analyzer: A, terms: ServiceTerms) -> Self {
         let analyzer = Arc::new(analyzer);
-        let work = Arc::new(CarryOut::new(Arc::clone(&analyzer)));
+        let metrics = Arc::<Metrics>::default();
+        let work = Arc::new(CarryOut::new(Arc::clone(&analyzer), Arc::clone(&metrics)));
         let (desk, office) = Desk::open(desk_terms(&terms), work);
         let tasks = TaskTracker::new();
         tasks.spawn(office);
         let closing = CancellationToken::new();
-        let shared = Shared { analyzer, terms, desk, started: Instant::now(), tasks, closing };
+        let started = Instant::now();
+        let connections = AtomicU64::new(0);
+        let shared =
+            Shared { analyzer, terms, desk, metrics, connections, started, tasks, closing };
         Self { shared: Arc::new(shared) }
     }
 
@@ -122,6 +135,13 @@ impl<A: Analyze> Service<A> {
     /// Returns the service's health, as it tells it.
     pub async fn health(&self) -> Health {
         self.shared.health().await
+    }
+
+    /// Says everything that is counted, in the text format of OpenMetrics.
+    pub async fn metrics(&self) -> String {
+        let (desk, _) = self.shared.desk.stats().await;
+        let clients = self.shared.connections.load(Ordering::Relaxed);
+        self.shared.metrics.text(&desk, None, clients)
     }
 
     /// Takes nothing new, and waits for what runs. What still runs after `within` is cancelled;

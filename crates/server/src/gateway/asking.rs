@@ -36,6 +36,7 @@ impl Asking {
             accounts.lock().expect("nothing panics while it holds them").admit(&self.who)
         };
         if let Err(limited) = limited {
+            self.shared.metrics.rate_limited();
             return Err(Fault::new(ErrorCode::RateLimited, "too many analyses were asked for")
                 .retry_after_ms(whole_ms(limited.retry_after)));
         }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     desk::{Run, Work},
     log::End,
+    metrics::Metrics,
     progress::Progress,
     refusal::whole_ms,
 };
@@ -45,12 +46,18 @@ pub(super) type GatewayPool = Pool<Connector>;
 const ATTEMPTS: u32 = 3;
 
 pub(crate) struct Dispatch {
-    pool: Arc<GatewayPool>,
-    services: BTreeMap<&'static str, ServiceId>,
-    book: Option<Arc<Book>>,
-    stream: Arc<Stream>,
+    means: Means,
     budget: Mutex<Budget>,
     dice: Mutex<Dice>,
+}
+
+/// What runs are carried out with.
+pub(super) struct Means {
+    pub(super) pool: Arc<GatewayPool>,
+    pub(super) services: BTreeMap<&'static str, ServiceId>,
+    pub(super) book: Option<Arc<Book>>,
+    pub(super) stream: Arc<Stream>,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// How one attempt went.
@@ -67,18 +74,9 @@ pub(super) enum Attempt {
 // === impl Dispatch ===
 
 impl Dispatch {
-    pub(super) fn new(
-        pool: Arc<GatewayPool>,
-        services: BTreeMap<&'static str, ServiceId>,
-        book: Option<Arc<Book>>,
-        stream: Arc<Stream>,
-        seed: u64,
-    ) -> Self {
+    pub(super) fn new(means: Means, seed: u64) -> Self {
         Self {
-            pool,
-            services,
-            book,
-            stream,
+            means,
             budget: Mutex::new(Budget::new(BudgetSettings::default())),
             dice: Mutex::new(Dice::seeded(seed)),
         }
@@ -100,6 +98,7 @@ impl Dispatch {
             let (false, Ok(retry)) = (is_last, retry) else {
                 return self.unstarted(run, AnalysisStatus::Error, why);
             };
+            self.means.metrics.retried();
             tracing::warn!(task = %run.task, attempt, why = %why.message, "it is tried again");
             let pause = {
                 let mut dice = self.dice.lock().expect("nothing panics while it holds it");
@@ -123,10 +122,10 @@ impl Dispatch {
     ) -> Attempt {
         let analyzer = analyzer_of(run);
         let deadline = Instant::now() + run.left();
-        let wish = Wish { service: self.services[analyzer.as_str()], deadline, avoid };
+        let wish = Wish { service: self.means.services[analyzer.as_str()], deadline, avoid };
         let leased = tokio::select! {
             biased;
-            leased = self.pool.lease(wish) => leased,
+            leased = self.means.pool.lease(wish) => leased,
             reason = run.cancelled() => return Attempt::Ended(self.stopped(run, reason)),
         };
         let mut lease = match leased {
@@ -161,10 +160,32 @@ impl Dispatch {
     }
 
     async fn remember_start(&self, run: &Run, attempt: u32) {
-        if let Some(book) = &self.book
+        if let Some(book) = &self.means.book
             && let Err(error) = book.started(&run.task, attempt, Timestamp::now()).await
         {
             tracing::error!(task = %run.task, %error, "a start is not remembered");
+        }
+    }
+
+    /// Writes an end down; on a full disk without its result, so that it does not run anew after a
+    /// restart.
+    async fn remember_end(&self, book: &Book, run: &Run, end: &End) {
+        let mut stored = TaskEnd {
+            at: Timestamp::now(),
+            state: end_state(end.status, end.fault.as_ref()),
+            status: end.status.as_str().to_owned(),
+            code: end.fault.as_ref().map(|fault| fault.code.as_str().to_owned()),
+            message: end.fault.as_ref().map(|fault| fault.message.clone()),
+            result: Some(end.body.to_bytes()),
+        };
+        let mut kept = book.end(&run.task, stored.clone()).await;
+        if matches!(&kept, Err(error) if error.is_full()) {
+            stored.result = None;
+            kept = book.end(&run.task, stored).await;
+        }
+        if let Err(error) = kept {
+            // The client is told all the same: it is the truth, and a restart will say `lost`.
+            tracing::error!(task = %run.task, %error, "an end is not remembered");
         }
     }
 
@@ -173,9 +194,9 @@ impl Dispatch {
         let mut frame = GatewayFrame::new(reply);
         frame.envelope.correlation_id = Some(run.task.to_string());
         if is_end {
-            self.stream.publish_end(frame.encode());
+            self.means.stream.publish_end(frame.encode());
         } else {
-            self.stream.publish(frame.encode(), Some(run.task.clone()));
+            self.means.stream.publish(frame.encode(), Some(run.task.clone()));
         }
     }
 }
@@ -233,7 +254,7 @@ pub(super) fn end_of(
 
 impl Work for Dispatch {
     async fn accepted(&self, run: &Run) -> Result<(), Fault> {
-        let Some(book) = self.book.as_ref().filter(|_| !run.before.is_accepted) else {
+        let Some(book) = self.means.book.as_ref().filter(|_| !run.before.is_accepted) else {
             return Ok(());
         };
         let now = Timestamp::now();
@@ -276,10 +297,11 @@ impl Work for Dispatch {
     }
 
     async fn happened(&self, run: &Run, events: &[Event], progress: &mut Progress) {
+        self.means.metrics.happened(events);
         for event in events {
             self.publish(run, GatewayReply::Progress(Box::new(progress.of(event))), false);
         }
-        let Some(book) = &self.book else { return };
+        let Some(book) = &self.means.book else { return };
         let stored = events.iter().filter_map(|event| {
             let json = serde_json::to_string(event).ok()?;
             Some(StoredEvent { seq: event.seq, json })
@@ -290,19 +312,9 @@ impl Work for Dispatch {
     }
 
     async fn ended(&self, run: &Run, end: End) -> End {
-        if let Some(book) = &self.book {
-            let stored = TaskEnd {
-                at: Timestamp::now(),
-                state: end_state(end.status, end.fault.as_ref()),
-                status: end.status.as_str().to_owned(),
-                code: end.fault.as_ref().map(|fault| fault.code.as_str().to_owned()),
-                message: end.fault.as_ref().map(|fault| fault.message.clone()),
-                result: Some(end.body.to_bytes()),
-            };
-            if let Err(error) = book.end(&run.task, stored).await {
-                // The client is told all the same: it is the truth, and a restart will say `lost`.
-                tracing::error!(task = %run.task, %error, "an end is not remembered");
-            }
+        self.means.metrics.analysis_ended(analyzer_of(run).as_str(), end.status);
+        if let Some(book) = &self.means.book {
+            self.remember_end(book, run, &end).await;
         }
         let end_frame = GatewayReply::Task(Box::new(assay_wire::TaskStatus {
             status: Some(end.status),

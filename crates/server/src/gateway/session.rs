@@ -9,6 +9,7 @@ use super::{
     stream::{Got, Place},
 };
 use crate::{
+    asked::ByRequest,
     desk::Cancelled,
     outgoing::{self, Outgoing, Say, say},
     refusal::{self},
@@ -22,7 +23,7 @@ use assay_wire::{
     gateway::{Frame, Register, Registration, Reply, Request, StatusWish},
 };
 use futures_util::FutureExt;
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// Frames that are answered before they are flushed.
@@ -33,20 +34,16 @@ struct Session {
     client: Client,
     outgoing: Outgoing,
     followers: JoinSet<()>,
-    /// Runs by the `id` of the request that asked for them. Filled in by the followers.
-    by_request: HashMap<String, TaskId>,
+    by_request: ByRequest,
     subscription: Option<Place>,
     /// Replicas that this connection has brought, which leave with it.
     replicas: Vec<String>,
-    seated: mpsc::Receiver<(String, TaskId)>,
-    seat: mpsc::Sender<(String, TaskId)>,
 }
 
 enum Turn {
     Heard(Result<Option<Utf8Bytes>, WireError>),
     Say(Say),
     Events,
-    Seated((String, TaskId)),
     FollowerEnded,
     Closing,
 }
@@ -59,18 +56,15 @@ pub(super) async fn serve(shared: Arc<Shared>, connection: Connection, client: C
         let mut accounts = shared.accounts.lock().expect("nothing panics while it holds them");
         accounts.enter(&client.who, || shared.desk.new_client())
     };
-    let (seat, seated) = mpsc::channel(AT_ONCE);
     let asking =
         Asking { shared: Arc::clone(&shared), client: id, payer, who: Arc::clone(&client.who) };
     let session = Session {
         asking,
         outgoing,
         followers: JoinSet::new(),
-        by_request: HashMap::new(),
+        by_request: ByRequest::default(),
         subscription: None,
         replicas: Vec::new(),
-        seated,
-        seat,
         client: client.clone(),
     };
     if let Err(error) = session.run(reader, writer, said).await {
@@ -94,7 +88,6 @@ impl Session {
             let turn = tokio::select! {
                 biased;
                 () = shared.closing.cancelled() => Turn::Closing,
-                Some(seated) = self.seated.recv() => Turn::Seated(seated),
                 Some(say) = said.recv() => Turn::Say(say),
                 Some(_) = self.followers.join_next() => Turn::FollowerEnded,
                 heard = reader.next() => Turn::Heard(heard),
@@ -112,10 +105,6 @@ impl Session {
                 Turn::Heard(heard) => self.hear_all(heard, &mut reader, &mut writer).await,
                 Turn::Say(say) => tell(&mut writer, say, &mut said).await.map(|()| true),
                 Turn::Events => self.events(&mut writer).await,
-                Turn::Seated((id, task)) => {
-                    self.by_request.insert(id, task);
-                    Ok(true)
-                }
                 Turn::FollowerEnded => Ok(true),
             };
             match went_on {
@@ -211,8 +200,7 @@ impl Session {
                 return Ok(());
             }
             Request::Cancel(wish) => {
-                let by_request =
-                    wish.correlation_id.and_then(|id| self.by_request.get(&id).cloned());
+                let by_request = wish.correlation_id.and_then(|id| self.by_request.task_of(&id));
                 self.cancel(id, wish.task_id.or(by_request)).await;
                 return Ok(());
             }
@@ -256,13 +244,13 @@ impl Session {
     }
 
     fn analysis(&mut self, id: String, request: AnalysisRequest, service: Option<ServiceName>) {
-        let (asking, outgoing, seats) =
-            (self.asking.clone(), self.outgoing.clone(), self.seat.clone());
+        let (asking, outgoing, by_request) =
+            (self.asking.clone(), self.outgoing.clone(), self.by_request.clone());
         // Finding the source reads the disk: the session goes on meanwhile.
         self.followers.spawn(async move {
             match asking.submit(request, service).await {
                 Ok((seat, analyzer)) => {
-                    seats.send((id.clone(), seat.task.clone())).await.ok();
+                    by_request.add(id.clone(), seat.task.clone());
                     Follower { outgoing, id, analyzer }.follow(seat).await;
                 }
                 Err(fault) => say(&outgoing, error(Some(id), fault)).await,

@@ -4,6 +4,7 @@ use super::Shared;
 use assay_model::TaskId;
 use assay_pool::Stats;
 use assay_rules::breaker::Circuit;
+use assay_store::WorkState;
 use assay_wire::{
     AnalysisStatus, Payload, ServiceName, TaskState, TaskStatus, Utf8Bytes, gateway::StatusReport,
     stamp,
@@ -59,7 +60,10 @@ impl Shared {
         };
         match book.task(&task).await {
             Ok(Some(record)) => match record.end {
-                None => TaskStatus::new(TaskState::Queued, Some(task)),
+                None if record.state == WorkState::Queued => {
+                    TaskStatus::new(TaskState::Queued, Some(task))
+                }
+                None => TaskStatus::new(TaskState::Running, Some(task)),
                 Some(end) => {
                     let bytes = book.result(&task).await.ok().flatten();
                     let text = bytes.and_then(|bytes| Utf8Bytes::try_from(bytes).ok());
@@ -76,7 +80,7 @@ impl Shared {
     }
 
     /// Counts the connections of clients.
-    fn clients(&self) -> u64 {
+    pub(super) fn clients(&self) -> u64 {
         self.accounts.lock().expect("nothing panics while it holds them").connections()
     }
 

@@ -5,6 +5,7 @@ use crate::{
     desk::{Run, Work, before_deadline},
     log::End,
     margin::less_a_margin,
+    metrics::Metrics,
     progress::Progress,
 };
 use assay_model::{CancelReason, Event, EventKind};
@@ -22,13 +23,14 @@ const END_WITHIN: Duration = Duration::from_secs(20);
 
 pub(super) struct CarryOut<A> {
     analyzer: Arc<A>,
+    metrics: Arc<Metrics>,
 }
 
 // === impl CarryOut ===
 
 impl<A: Analyze> CarryOut<A> {
-    pub(super) fn new(analyzer: Arc<A>) -> Self {
-        Self { analyzer }
+    pub(super) fn new(analyzer: Arc<A>, metrics: Arc<Metrics>) -> Self {
+        Self { analyzer, metrics }
     }
 }
 
@@ -63,9 +65,12 @@ impl<A: Analyze> Work for CarryOut<A> {
         self.unstarted(&run, AnalysisStatus::Error, fault)
     }
 
-    async fn happened(&self, _: &Run, _: &[Event], _: &mut Progress) {}
+    async fn happened(&self, _: &Run, events: &[Event], _: &mut Progress) {
+        self.metrics.happened(events);
+    }
 
     async fn ended(&self, _: &Run, end: End) -> End {
+        self.metrics.analysis_ended(self.analyzer.sort().as_str(), end.status);
         end
     }
 

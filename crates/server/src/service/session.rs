@@ -3,6 +3,7 @@
 use super::Shared;
 use crate::{
     analyzer::Analyze,
+    asked::ByRequest,
     desk::{Asked, Before, Cancelled, Seat, WorkKey},
     following::{Following, Step},
     log::Log,
@@ -23,9 +24,8 @@ use assay_wire::{
 use futures_util::FutureExt;
 use serde_json::json;
 use std::{
-    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 
@@ -41,8 +41,7 @@ struct Session<A> {
     outgoing: Outgoing,
     /// What follows runs, or waits for an end.
     followers: JoinSet<()>,
-    /// Runs by the `id` of the request that asked for them.
-    by_request: HashMap<String, TaskId>,
+    by_request: ByRequest,
 }
 
 /// How a session went on.
@@ -64,10 +63,12 @@ pub(super) async fn serve<A: Analyze>(shared: Arc<Shared<A>>, connection: Connec
         is_lasting,
         outgoing,
         followers: JoinSet::new(),
-        by_request: HashMap::new(),
+        by_request: ByRequest::default(),
         shared: Arc::clone(&shared),
     };
+    shared.connections.fetch_add(1, Ordering::Relaxed);
     let ended = session.run(reader, writer, said).await;
+    shared.connections.fetch_sub(1, Ordering::Relaxed);
     match ended {
         // A client that says goodbye does not come back.
         Ok(()) => shared.desk.gone(client).await,
@@ -171,7 +172,7 @@ impl<A: Analyze> Session<A> {
                 writer.feed(Reply::ServerStatus(Box::new(health)).encode()).await
             }
             Request::Cancel { task_id, correlation_id } => {
-                let by_request = correlation_id.and_then(|id| self.by_request.get(&id).cloned());
+                let by_request = correlation_id.and_then(|id| self.by_request.task_of(&id));
                 self.cancel(task_id.or(by_request), correlation).await;
                 Ok(())
             }
@@ -210,7 +211,7 @@ impl<A: Analyze> Session<A> {
             deadline: Instant::now() + timeout,
         };
         let seat = self.shared.desk.submit(asked).await.map_err(refusal::fault)?;
-        self.by_request.insert(id.to_owned(), seat.task.clone());
+        self.by_request.add(id.to_owned(), seat.task.clone());
         Ok(seat)
     }
 

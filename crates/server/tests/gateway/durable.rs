@@ -3,7 +3,7 @@
 use crate::common::{fake, receive, send, until};
 use crate::{World, analysis};
 use assay_server::{GatewayTerms, Recovered, Resume, Scopes};
-use assay_store::{Book, BookTerms};
+use assay_store::{Book, BookTerms, StoreError};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc};
 use tokio::runtime::{Builder, Runtime};
@@ -29,7 +29,14 @@ impl Process {
 }
 
 fn world_with_book(folder: &Path) -> World {
-    let (book, _) = Book::open(folder, BookTerms::default()).unwrap();
+    // What the killed process was just writing holds the book until it is written.
+    let book = loop {
+        match Book::open(folder, BookTerms::default()) {
+            Ok((book, _)) => break book,
+            Err(StoreError::BookInUse { .. }) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
     World::with(4, GatewayTerms::default(), Some(Arc::new(book)))
 }
 
