@@ -10,12 +10,17 @@ use tungstenite::Utf8Bytes;
 #[derive(Debug)]
 pub(crate) struct Object(Vec<u8>);
 
+/// What most frames fit in, in bytes: one allocation instead of one for each doubling.
+const SMALL: usize = 320;
+
 // === impl Object ===
 
 impl Object {
     /// Begins a frame.
     pub(crate) fn of_type(kind: &str) -> Self {
-        Self(b"{".to_vec()).field("type", kind)
+        let mut text = Vec::with_capacity(SMALL);
+        text.push(b'{');
+        Self(text).field("type", kind)
     }
 
     /// Begins an object within a frame.
@@ -41,8 +46,10 @@ impl Object {
     /// Adds a field that is JSON already.
     pub(crate) fn payload(mut self, name: &str, payload: &Payload) -> Self {
         self.name(name);
-        // A frame is as large as its payload and a little more: do not let it grow by doubling.
-        self.0.reserve(payload.as_str().len() + 256);
+        if payload.as_str().len() > SMALL {
+            // A frame is as large as its payload and a little more: do not let it grow by doubling.
+            self.0.reserve(payload.as_str().len() + SMALL);
+        }
         self.0.extend_from_slice(payload.as_str().as_bytes());
         self
     }

@@ -52,17 +52,21 @@ impl<'a> Head<'a> {
         }
         let raw: Raw<'a> = serde_json::from_str(text).map_err(|_| no_json())?;
         let id = name(raw.id, "id")?;
-        Self::of_raw(&raw, id.clone()).map_err(|unreadable| unreadable.of_request(id.as_ref()))
+        match Self::of_raw(&raw) {
+            Ok(head) => Ok(Self { id, ..head }),
+            Err(unreadable) => Err(unreadable.of_request(id.as_ref())),
+        }
     }
 
-    fn of_raw(raw: &Raw<'a>, id: Option<String>) -> Result<Self, Unreadable> {
+    /// All but the `id`.
+    fn of_raw(raw: &Raw<'a>) -> Result<Self, Unreadable> {
         let kind = match raw.kind {
             Some(kind) => text_of(kind).ok_or_else(|| unknown_type(kind.get()))?,
             None => return Err(unknown_type("none given")),
         };
         Ok(Self {
             kind,
-            id,
+            id: None,
             timestamp: name(raw.timestamp, "timestamp")?,
             client_id: name(raw.client_id, "client_id")?,
             correlation_id: name(raw.correlation_id, "correlation_id")?,
