@@ -206,6 +206,16 @@ fn a_stopping_run_takes_no_newcomers() {
 }
 
 #[test]
+fn who_cancels_a_run_that_stops_already_hears_its_end_with_the_others() {
+    let mut desk = Desk::new();
+    let (a, b) = (desk.submit(ask(A)), desk.submit(ask(B)));
+    desk.on(Msg::Stop { run: FIRST, reason: CancelReason::Requested });
+    assert_eq!(desk.on(Msg::Cancel { ticket: a }), [], "it is stopping for that reason");
+    let end = RunEnd::Stopped;
+    assert_eq!(desk.ended(FIRST, end), [told(A, a, end), told(B, b, end)]);
+}
+
+#[test]
 fn failures_and_panics_reach_all_and_are_not_remembered() {
     for end in [RunEnd::Failed, RunEnd::Panicked, RunEnd::Stopped] {
         let mut desk = Desk::new();
