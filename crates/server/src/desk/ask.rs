@@ -98,6 +98,16 @@ pub(crate) enum Cancelled {
     Left,
     AlreadyEnded,
     NotFound,
+    /// It is another's, and whoever asks may not cancel for others.
+    NotYours,
+}
+
+/// Who wants to cancel.
+#[derive(Clone, Debug)]
+pub(crate) struct Canceller {
+    pub(crate) client: ClientId,
+    /// Whose work it may cancel from another connection; `None` for everybody's.
+    pub(crate) only_of: Option<Arc<str>>,
 }
 
 /// What the desk has, as one snapshot.

@@ -1,7 +1,7 @@
 //! The task that owns it all: messages in, orders performed.
 
 use super::{
-    Asked, Cancelled, DeskStats, DeskTerms, Refused, Seat, Work, WorkKey,
+    Asked, Cancelled, Canceller, DeskStats, DeskTerms, Refused, Seat, Work, WorkKey,
     carry::{carry, unstarted},
     live::{Runs, new_run},
     msg::{GateKeeper, Msg, TaskSummary},
@@ -98,8 +98,8 @@ impl<W: Work> Office<W> {
                 self.tell_ledger(LedgerMsg::Lost { client }, None);
             }
             Msg::Lost { client } => self.tell_ledger(LedgerMsg::Lost { client }, None),
-            Msg::Cancel { task, client, answer } => {
-                answer.send(self.cancel(&task, client)).ok();
+            Msg::Cancel { task, by, answer } => {
+                answer.send(self.cancel(&task, &by)).ok();
             }
             Msg::Find { task, answer } => {
                 answer.send(self.runs.log_of(&task)).ok();
@@ -147,7 +147,7 @@ impl<W: Work> Office<W> {
         self.tell_ledger(LedgerMsg::Leave { ticket }, None);
     }
 
-    fn cancel(&mut self, task: &TaskId, client: ClientId) -> Cancelled {
+    fn cancel(&mut self, task: &TaskId, by: &Canceller) -> Cancelled {
         let Some(live) = self.runs.of_task(task) else {
             return match self.runs.ended(task) {
                 Some(_) => Cancelled::AlreadyEnded,
@@ -155,7 +155,11 @@ impl<W: Work> Office<W> {
             };
         };
         let (run, log) = (live.run.id, Arc::clone(&live.run.log));
-        let own = live.seats.iter().find(|(_, (holder, _))| *holder == client);
+        let own = live.seats.iter().find(|(_, (holder, _))| *holder == by.client);
+        let may = own.is_some() || by.only_of.as_ref().is_none_or(|who| *who == live.run.who);
+        if !may {
+            return Cancelled::NotYours;
+        }
         let msg = match own.map(|(ticket, _)| *ticket) {
             Some(ticket) => LedgerMsg::Cancel { ticket },
             None => LedgerMsg::Stop { run, reason: CancelReason::Requested },

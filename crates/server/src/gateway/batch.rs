@@ -5,18 +5,24 @@
 
 use super::{asking::Asking, follower::released};
 use crate::{
+    desk::Seat,
     following::{Following, Step},
     outgoing::{Outgoing, say, say_end},
 };
 use assay_wire::{
-    AnalysisRequest, AnalysisStatus, Progress, TaskState, TaskStatus,
+    AnalysisRequest, AnalysisStatus, Analyzer, ErrorCode, Fault, Progress, TaskState, TaskStatus,
     gateway::{BatchItem, BatchRequest, BatchSummary, Frame, Reply},
 };
 use futures_util::{StreamExt, stream};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::sleep;
 
 /// Apps of one batch that are asked for at once.
 const WINDOW: usize = 32;
+
+/// How long an app waits that was refused for now, whatever it was told.
+const WAIT_MIN: Duration = Duration::from_millis(20);
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Batch {
     pub(super) asking: Asking,
@@ -91,7 +97,7 @@ async fn one(asking: &Asking, request: AnalysisRequest) -> BatchItem {
         result: None,
         error: None,
     };
-    match asking.submit(request, None).await {
+    match submit(asking, request).await {
         Err(fault) => item.error = Some(fault),
         Ok((seat, analyzer)) => {
             let mut following = Following::new(seat);
@@ -111,4 +117,19 @@ async fn one(asking: &Asking, request: AnalysisRequest) -> BatchItem {
         }
     }
     item
+}
+
+/// Asks until there is room: a batch that was taken is not to fail because it is large.
+async fn submit(asking: &Asking, request: AnalysisRequest) -> Result<(Seat, Analyzer), Fault> {
+    loop {
+        let refused = match asking.submit(request.clone(), None).await {
+            Ok(seated) => return Ok(seated),
+            Err(fault) => fault,
+        };
+        let is_for_now = matches!(refused.code, ErrorCode::RateLimited | ErrorCode::Overloaded);
+        let Some(after) = refused.retry_after_ms.filter(|_| is_for_now) else {
+            return Err(refused);
+        };
+        sleep(Duration::from_millis(after).clamp(WAIT_MIN, WAIT_MAX)).await;
+    }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     asked::ByRequest,
-    desk::Cancelled,
+    desk::{Cancelled, Canceller},
     outgoing::{self, Outgoing, Say, say},
     refusal::{self},
 };
@@ -278,8 +278,8 @@ impl Session {
         }
         let report = shared.report(self.subscription.is_some()).await;
         writer.feed(Frame::answering(id, Reply::Status(Box::new(report))).encode()).await?;
-        if wish.replay && self.subscription.is_some() {
-            for frame in shared.stream.last() {
+        if let Some(place) = self.subscription.as_ref().filter(|_| wish.replay) {
+            for frame in place.last_before(&shared.stream) {
                 writer.feed(as_status_update(&frame)).await?;
             }
         }
@@ -288,14 +288,24 @@ impl Session {
 
     async fn cancel(&mut self, id: String, task: Option<TaskId>) {
         let cancelled = match &task {
-            Some(task) => self.asking.shared.desk.cancel(task.clone(), self.asking.client).await,
+            Some(task) => {
+                let who = Arc::clone(&self.client.who);
+                let only_of = (!self.client.scopes.admin).then_some(who);
+                let by = Canceller { client: self.asking.client, only_of };
+                self.asking.shared.desk.cancel(task.clone(), by).await
+            }
             None => Cancelled::NotFound,
         };
+        if let Cancelled::NotYours = cancelled {
+            let fault = Fault::new(ErrorCode::Unauthorized, "this task is another client's")
+                .suggest("use its token, or one with the scope `admin`");
+            return say(&self.outgoing, error(Some(id), fault)).await;
+        }
         let state = match &cancelled {
             Cancelled::Stopping(_) | Cancelled::Left => TaskState::Cancelled,
             Cancelled::AlreadyEnded => TaskState::AlreadyFinished,
             // Another process may have ended it.
-            Cancelled::NotFound => match &task {
+            Cancelled::NotFound | Cancelled::NotYours => match &task {
                 Some(task) => self.remembered(task).await,
                 None => TaskState::NotFound,
             },

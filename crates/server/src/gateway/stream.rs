@@ -85,13 +85,6 @@ impl Stream {
         Place { next: state.end(), newest: self.newest.subscribe() }
     }
 
-    /// Returns the last events, oldest first.
-    pub(super) fn last(&self) -> Vec<Utf8Bytes> {
-        let state = self.lock();
-        let from = state.entries.len().saturating_sub(REPLAY);
-        state.entries.iter().skip(from).map(|entry| entry.frame.clone()).collect()
-    }
-
     fn push(&self, entry: Entry) {
         let mut state = self.lock();
         state.bytes += entry.frame.len();
@@ -134,6 +127,15 @@ impl Place {
         if self.newest.wait_for(|newest| *newest > next).await.is_err() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Returns the last events that he was not and will not be sent, oldest first.
+    pub(super) fn last_before(&self, stream: &Stream) -> Vec<Utf8Bytes> {
+        let state = stream.lock();
+        let end = usize::try_from(self.next.saturating_sub(state.first)).unwrap_or(usize::MAX);
+        let end = end.min(state.entries.len());
+        let range = end.saturating_sub(REPLAY)..end;
+        state.entries.range(range).map(|entry| entry.frame.clone()).collect()
     }
 
     /// Takes what there is, up to a bound.
@@ -206,12 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn a_replay_ends_where_the_live_events_begin() {
+        let stream = Stream::default();
+        for number in 0..60 {
+            stream.publish(frame(number.to_string()), None);
+        }
+        let mut place = stream.subscribe();
+        stream.publish(frame("live".to_owned()), None);
+        let last = place.last_before(&stream);
+        assert_eq!((last.len(), &*last[0], &*last[49]), (50, "10", "59"));
+        let Got::Frames { frames, .. } = place.take(&stream) else { panic!("too slow") };
+        assert_eq!(frames, [frame("live".to_owned())]);
+    }
+
+    #[test]
     fn what_is_kept_has_bounds() {
         let stream = Stream::default();
         for _ in 0..40 {
             stream.publish(frame("x".repeat(1 << 20)), None);
         }
         assert!(stream.lock().bytes <= BYTES);
-        assert!(stream.last().len() <= REPLAY);
+        assert!(stream.subscribe().last_before(&stream).len() <= REPLAY);
     }
 }

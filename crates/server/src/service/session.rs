@@ -4,7 +4,7 @@ use super::Shared;
 use crate::{
     analyzer::Analyze,
     asked::ByRequest,
-    desk::{Asked, Before, Cancelled, Seat, WorkKey},
+    desk::{Asked, Before, Cancelled, Canceller, Seat, WorkKey},
     following::{Following, Step},
     log::Log,
     outgoing::{self, Outgoing, Say, say, say_end},
@@ -228,13 +228,17 @@ impl<A: Analyze> Session<A> {
 
     async fn cancel(&mut self, task: Option<TaskId>, correlation: String) {
         let cancelled = match &task {
-            Some(task) => self.shared.desk.cancel(task.clone(), self.client).await,
+            Some(task) => {
+                // A service is told by gateways, which have asked who may.
+                let by = Canceller { client: self.client, only_of: None };
+                self.shared.desk.cancel(task.clone(), by).await
+            }
             None => Cancelled::NotFound,
         };
         let state = match &cancelled {
             Cancelled::Stopping(_) | Cancelled::Left => TaskState::Cancelled,
             Cancelled::AlreadyEnded => TaskState::AlreadyFinished,
-            Cancelled::NotFound => TaskState::NotFound,
+            Cancelled::NotFound | Cancelled::NotYours => TaskState::NotFound,
         };
         let frame = self.task(TaskStatus::new(state, task), Some(correlation)).encode();
         let outgoing = self.outgoing.clone();

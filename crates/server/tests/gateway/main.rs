@@ -303,6 +303,36 @@ async fn a_client_may_do_what_its_scopes_allow() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_large_batch_is_not_refused_for_being_large() {
+    let mut terms = GatewayTerms::default();
+    terms.rate.burst = 5.try_into().unwrap();
+    let world = World::new(50, terms);
+    let mut client = world.client();
+    let apps: Vec<Value> =
+        (0..200).map(|number| json!([format!("own-{number}"), number])).collect();
+    send(&mut client, json!({ "type": "batch_request", "data": { "apps": apps } })).await;
+    let result = until(&mut client, "batch_result").await;
+    assert_eq!(result["data"]["succeeded"], 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_cancels_the_work_of_another_client_but_an_admin() {
+    let world = world();
+    let mut owner = world.client_of("owner", Scopes { run: true, ..Scopes::default() });
+    send(&mut owner, analysis("job", "waits", json!({ "task_id": "owned" }))).await;
+    until(&mut owner, "progress_update").await;
+    let cancel = json!({ "type": "cancel_request", "data": { "task_id": "owned" } });
+    let mut other = world.client_of("other", Scopes { run: true, ..Scopes::default() });
+    send(&mut other, cancel.clone()).await;
+    assert_eq!(until(&mut other, "error").await["data"]["code"], "unauthorized");
+    assert_eq!(world.service.health().await.active, 1);
+    let mut admin = world.client_of("admin", Scopes::ALL);
+    send(&mut admin, cancel).await;
+    assert_eq!(until(&mut admin, "status_update").await["data"]["state"], "cancelled");
+    assert_eq!(until(&mut owner, "analysis_result").await["data"]["status"], "cancelled");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_draining_gateway_finishes_what_runs() {
     let world = world();
     let mut client = world.client();
