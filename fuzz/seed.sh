@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 export LC_ALL=C
 rows=../crates/tools/catalogue
 golden=../crates/tools/tests/golden
-for target in sarif mapped_json text_csv config_toml git_index requirements sanitise identity; do
+for target in sarif mapped_json text_csv config_toml git_index requirements sanitise identity wire_frames wire_bytes; do
     mkdir -p "corpus/$target"
 done
 
@@ -52,3 +52,12 @@ for version in 2 4; do
 done
 rm -rf "$scratch"
 head -c 400 "$golden/bandit/findings.out" >corpus/identity/some
+
+# Every example of the reference is a frame; as bytes, under a mask of zeros.
+number=0
+grep -h '^{"type"' ../docs/protocol.md | while read -r frame; do
+    number=$((number + 1))
+    printf '%s' "$frame" >"corpus/wire_frames/$number"
+done
+printf '\003\201\205\000\000\000\000hello\211\200\001\002\003\004' >corpus/wire_bytes/text-ping
+printf '\001\001\202\000\000\000\000\303\251\200\201\000\000\000\000!\210\202\000\000\000\000\003\350' >corpus/wire_bytes/parts-close
