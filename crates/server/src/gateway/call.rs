@@ -79,6 +79,7 @@ impl Call<'_> {
             while end.is_none() || !is_gone {
                 let Ok(Ok(Some(text))) = timeout_at(by, connection.next()).await else { break };
                 match Reply::decode(&text) {
+                    Ok(Reply::Analysis(reply)) if !self.is_of_this_run(&reply) => {}
                     Ok(Reply::Analysis(reply)) => end = Some(end_of_stopped(*reply, reason)),
                     Ok(Reply::Task { status, .. }) if is_about_cancel(status.state) => {
                         is_gone = true;
@@ -109,6 +110,8 @@ impl Call<'_> {
                 }
                 None
             }
+            // A connection that was used before must not answer with another run's result.
+            Ok(Reply::Analysis(reply)) if !self.is_of_this_run(&reply) => None,
             Ok(Reply::Analysis(reply)) => Some(Called {
                 attempt: Attempt::Ended(End {
                     status: reply.status,
@@ -132,6 +135,11 @@ impl Call<'_> {
                 Some(Called { attempt, answer: Answer::Failure, is_reusable: false })
             }
         }
+    }
+
+    /// A service of the first system names no task, and closes after each analysis.
+    fn is_of_this_run(&self, reply: &AnalysisReply) -> bool {
+        reply.task_id.as_ref().is_none_or(|task| *task == self.run.task)
     }
 
     /// The service refused, in words.

@@ -38,6 +38,7 @@ impl Analyze for Fake {
     async fn analyse(&self, job: Job, mut tell: Tell) -> Answer {
         *RUNS.lock().unwrap().entry(job.task.to_string()).or_default() += 1;
         let model = job.request.model.clone().unwrap();
+        let had = job.deadline.saturating_duration_since(tokio::time::Instant::now());
         let tool = ToolId::new("ruff").unwrap();
         let kinds = [
             EventKind::ToolPlanned { tool: tool.clone() },
@@ -65,7 +66,7 @@ impl Analyze for Fake {
             }
             _ => as_configured(&job).await,
         };
-        let analysis = json!({ "model": model, "found": 1 });
+        let analysis = json!({ "model": model, "found": 1, "had_ms": had.as_millis() });
         Answer { status, analysis: Payload::of(&analysis).unwrap() }
     }
 }

@@ -174,6 +174,8 @@ async fn one_deadline_passes_down_and_what_was_found_comes_back() {
     let took = begun.elapsed().as_millis();
     assert_eq!(result["data"]["status"], "timeout");
     assert_eq!(result["data"]["analysis"]["found"], 1);
+    let had = result["data"]["analysis"]["had_ms"].as_u64().unwrap();
+    assert!((2_600..=2_800).contains(&had), "the analyzer had {had} ms");
     assert!((2_500..=3_000).contains(&took), "{took} ms");
 }
 

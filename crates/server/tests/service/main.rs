@@ -110,6 +110,30 @@ async fn analyses_wait_for_a_slot_and_beyond_the_queue_they_are_refused_at_once(
         assert_eq!(until(&mut client, "static_analysis_result").await["status"], "cancelled");
     }
     assert_eq!(service.health().await.queued, 0);
+    // Those that were cancelled before their turn hold no place: five fit again.
+    for number in 0..5 {
+        send(&mut client, analysis("quick", json!({ "id": format!("b{number}") }))).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(until(&mut client, "static_analysis_result").await["status"], "success");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_cancelled_before_its_turn_holds_no_place() {
+    let service = service(1, 3);
+    let mut client = service.connect();
+    send(&mut client, analysis("waits", json!({ "id": "first" }))).await;
+    for round in 0..5 {
+        for number in 0..3 {
+            let id = format!("r{round}-{number}");
+            send(&mut client, analysis("waits", json!({ "id": id, "task_id": id }))).await;
+            send(&mut client, json!({ "type": "cancel_request", "task_id": id })).await;
+        }
+        for _ in 0..3 {
+            assert_eq!(until(&mut client, "static_analysis_result").await["status"], "cancelled");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

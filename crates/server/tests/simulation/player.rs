@@ -115,11 +115,11 @@ impl Player {
         let id = format!("{}-{}", self.who, self.next);
         let model = format!("own-{}", self.dice.below(4));
         let timeout = 1 + self.dice.below(20);
-        let fake = json!({
-            "ms": self.dice.below(8_000),
-            "panics": self.dice.below(20) == 0,
-            "is_deaf": self.dice.below(15) == 0,
-        });
+        let is_deaf = self.dice.below(10) == 0;
+        // Who is deaf may take longer than the gateway waits for a stop.
+        let ms = self.dice.below(8_000) + if is_deaf { self.dice.below(15_000) } else { 0 };
+        let panics = self.dice.below(20) == 0;
+        let fake = json!({ "ms": ms, "panics": panics, "is_deaf": is_deaf });
         let mut data = json!({
             "model": model, "app_number": 1, "analysis_type": "static", "timeout": timeout,
             "priority": 1 + self.dice.below(3), "config": { "fake": fake },
