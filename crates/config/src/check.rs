@@ -3,6 +3,7 @@
 use crate::{
     problem::Problem,
     raw::{RawConfig, RawIgnore, RawToolSettings, Sandbox},
+    serve::{self, Serve},
 };
 use assay_model::{Profile, Severity, ToolDeclaration, ToolLimits};
 use jiff::civil::Date;
@@ -30,6 +31,9 @@ pub struct Config {
     pub sandbox: Sandbox,
     pub source_roots: Vec<PathBuf>,
     pub output: Option<PathBuf>,
+    /// The gateway to speak to, where one is named.
+    pub server: Option<String>,
+    pub serve: Serve,
     /// Patterns over rules, and the severity that they give.
     pub severity: Vec<(String, Severity)>,
     pub ignore: Vec<IgnoreEntry>,
@@ -101,6 +105,8 @@ pub(crate) fn check(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         sandbox: raw.sandbox.unwrap_or_default(),
         source_roots: raw.source_roots.unwrap_or_default().into_iter().map(PathBuf::from).collect(),
         output: raw.output.filter(|path| !path.is_empty()).map(PathBuf::from),
+        server: raw.server.filter(|url| !url.is_empty()),
+        serve: serve::check(raw.serve, problems),
         severity: raw.severity.into_iter().collect(),
         ignore: raw.ignore.into_iter().filter_map(|entry| ignore(entry, problems)).collect(),
         settings: raw

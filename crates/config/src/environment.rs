@@ -24,14 +24,67 @@ const VARIABLES: &[(&str, &str, Shape)] = &[
     ("ASSAY_SANDBOX", "sandbox", Shape::Text),
     ("ASSAY_SOURCE_ROOTS", "source-roots", Shape::List),
     ("ASSAY_OUTPUT", "output", Shape::Text),
+    ("ASSAY_SERVER", "server", Shape::Text),
+    ("ASSAY_HOST", "serve.host", Shape::Text),
+    ("ASSAY_PORT", "serve.port", Shape::Number),
+    ("ASSAY_SERVICE_HOST", "serve.service-host", Shape::Text),
+    ("ASSAY_SERVICE_PORT", "serve.service-port", Shape::Number),
+    ("ASSAY_ORIGINS", "serve.origins", Shape::List),
+    ("ASSAY_TLS_CERTIFICATE", "serve.tls-certificate", Shape::Text),
+    ("ASSAY_TLS_KEY", "serve.tls-key", Shape::Text),
+    ("ASSAY_MAX_CLIENTS", "serve.max-clients", Shape::Number),
+    ("ASSAY_DRAIN_TIMEOUT", "serve.drain-timeout", Shape::Text),
+    ("ASSAY_ANALYSIS_TIMEOUT", "serve.analysis-timeout", Shape::Text),
+    ("ASSAY_SLOTS", "serve.slots", Shape::Number),
+    ("ASSAY_QUEUE", "serve.queue", Shape::Number),
+    ("ASSAY_BOOK", "serve.book", Shape::Text),
+    ("ASSAY_RESUME", "serve.resume", Shape::Text),
+    ("ASSAY_STATIC_URLS", "serve.services.static", Shape::List),
+    ("ASSAY_DYNAMIC_URLS", "serve.services.dynamic", Shape::List),
+    ("ASSAY_PERFORMANCE_URLS", "serve.services.performance", Shape::List),
+    ("ASSAY_AI_URLS", "serve.services.ai", Shape::List),
+    ("ASSAY_MAX_CONNECTIONS", "serve.pool.max-connections", Shape::Number),
+    ("ASSAY_CONNECT_TIMEOUT", "serve.pool.connect-timeout", Shape::Text),
+    ("ASSAY_IDLE_TIMEOUT", "serve.pool.idle-timeout", Shape::Text),
+    ("ASSAY_BREAKER_FAILURES", "serve.breaker.failures", Shape::Number),
+    ("ASSAY_BREAKER_OPEN_FOR", "serve.breaker.open-for", Shape::Text),
+    ("ASSAY_BREAKER_SUCCESSES", "serve.breaker.successes", Shape::Number),
 ];
 
-/// Names that deployments of the Python system set. `ASSAY_…` beats them.
-const OLD: &[(&str, &str, Shape)] = &[("STATIC_ANALYSIS_TIMEOUT", "timeout", Shape::Seconds)];
+/// Names that deployments of the Python system set. `ASSAY_…` beats them. Of two about one key the
+/// later wins.
+const OLD: &[(&str, &str, Shape)] = &[
+    ("STATIC_ANALYSIS_TIMEOUT", "timeout", Shape::Seconds),
+    ("GATEWAY_HOST", "serve.host", Shape::Text),
+    ("GATEWAY_PORT", "serve.port", Shape::Number),
+    ("WEBSOCKET_HOST", "serve.service-host", Shape::Text),
+    ("WEBSOCKET_PORT", "serve.service-port", Shape::Number),
+    ("STATIC_ANALYZER_URL", "serve.services.static", Shape::List),
+    ("STATIC_ANALYZER_URLS", "serve.services.static", Shape::List),
+    ("DYNAMIC_ANALYZER_URL", "serve.services.dynamic", Shape::List),
+    ("DYNAMIC_ANALYZER_URLS", "serve.services.dynamic", Shape::List),
+    ("PERF_TESTER_URL", "serve.services.performance", Shape::List),
+    ("PERF_TESTER_URLS", "serve.services.performance", Shape::List),
+    ("AI_ANALYZER_URL", "serve.services.ai", Shape::List),
+    ("AI_ANALYZER_URLS", "serve.services.ai", Shape::List),
+    ("ANALYZER_MAX_CONNECTIONS", "serve.pool.max-connections", Shape::Number),
+    ("ANALYZER_CONNECTION_TIMEOUT", "serve.pool.connect-timeout", Shape::Seconds),
+    ("ANALYZER_IDLE_TIMEOUT", "serve.pool.idle-timeout", Shape::Seconds),
+    ("ANALYZER_CIRCUIT_THRESHOLD", "serve.breaker.failures", Shape::Number),
+    ("ANALYZER_CIRCUIT_TIMEOUT", "serve.breaker.open-for", Shape::Seconds),
+    ("ANALYZER_CIRCUIT_HALF_OPEN_CALLS", "serve.breaker.successes", Shape::Number),
+];
 
 /// Variables that are read elsewhere.
-const ELSEWHERE: &[&str] =
-    &["ASSAY_CONFIG", "ASSAY_LOG", "ASSAY_LOG_FORMAT", "ASSAY_COLOR", "ASSAY_CACHE"];
+const ELSEWHERE: &[&str] = &[
+    "ASSAY_CONFIG",
+    "ASSAY_LOG",
+    "ASSAY_LOG_FORMAT",
+    "ASSAY_COLOR",
+    "ASSAY_CACHE",
+    "ASSAY_TOKEN",
+    "ASSAY_LISTEN",
+];
 
 /// Variables of our own tests, which a program started by one of them may see.
 const FOR_TESTS: &str = "ASSAY_TEST_";
@@ -54,7 +107,10 @@ pub(crate) fn lay(
     for (name, key, shape) in OLD.iter().chain(VARIABLES) {
         let Some((_, text)) = variables.iter().find(|(known, _)| known == name) else { continue };
         match shape.read(text) {
-            Ok(value) => layers.lay_at(&[key], value, &Origin::Environment((*name).to_owned())),
+            Ok(value) => {
+                let key: Vec<&str> = key.split('.').collect();
+                layers.lay_at(&key, value, &Origin::Environment((*name).to_owned()));
+            }
             Err(what) => problems.push(Problem::new(*name, format!("`{text}` is no {what}"))),
         }
     }
@@ -84,10 +140,11 @@ impl Shape {
                 .map(Value::from)
                 .collect()),
             Self::Number => text.parse::<u32>().map(Value::from).map_err(|_| "number"),
-            Self::Seconds => text
-                .parse::<u64>()
-                .map(|seconds| Value::from(format!("{seconds}s")))
-                .map_err(|_| "number of seconds"),
+            Self::Seconds => match text.trim().parse::<f64>() {
+                // The Python system took fractions too.
+                Ok(seconds) if seconds > 0.0 => Ok(Value::from(format!("{:.0}s", seconds.ceil()))),
+                _ => Err("number of seconds"),
+            },
             Self::Switch => match text.to_lowercase().as_str() {
                 "1" | "true" | "yes" | "on" => Ok(Value::from(true)),
                 "0" | "false" | "no" | "off" | "" => Ok(Value::from(false)),

@@ -15,6 +15,7 @@ mod layers; // merging, and where each value came from
 mod load; // finding and reading all layers
 mod problem; // what is wrong, where, and how to mend it
 mod raw; // what may be written
+mod serve; // what a server is told
 mod trust; // what a file of the app itself may say
 
 pub use check::{Config, FailOn, IgnoreEntry, Kinds, ToolSettings, parse_duration};
@@ -23,6 +24,10 @@ pub use layers::{Origin, Origins};
 pub use load::{Loaded, Loader};
 pub use problem::{ConfigError, Problem};
 pub use raw::{RawConfig, RawIgnore, RawToolSettings, Sandbox};
+pub use serve::{
+    BreakerSettings, PoolSettings, RawBreaker, RawPool, RawRetention, RawServe, RawServices,
+    RawToken, Resume, RetentionSettings, Serve, ServiceUrls, TlsFiles, TokenEntry, TokenScope,
+};
 
 /// The defaults, as the documented file that a user would start from.
 pub const DEFAULTS: &str = include_str!("default-config.toml");

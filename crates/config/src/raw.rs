@@ -1,5 +1,6 @@
 //! What may be written: every key optional, nothing checked yet but its type.
 
+use crate::serve::RawServe;
 use assay_model::{Profile, Severity, ToolDeclaration, ToolLimits};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -37,6 +38,11 @@ pub struct RawConfig {
     pub ignore: Vec<RawIgnore>,
     /// Settings of single tools, by name.
     pub settings: BTreeMap<String, RawToolSettings>,
+    /// The gateway that `status`, `--server` and the like speak to; empty: the one that `assay
+    /// serve` with this configuration would be.
+    pub server: Option<String>,
+    /// What `assay serve` and `assay service` do.
+    pub serve: RawServe,
     /// Tools of your own, by name.
     pub tool: BTreeMap<String, ToolDeclaration>,
 }

@@ -79,6 +79,46 @@ fn an_old_name_holds_where_no_new_one_is_set() {
 }
 
 #[test]
+fn the_variables_of_the_first_system_describe_a_server() {
+    let set = |pairs: &[(&str, &str)]| {
+        let mut loader = Home::with(&[]).loader();
+        loader.variables =
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        loader.check().map(|loaded| loaded.config.serve)
+    };
+    let old = [
+        ("GATEWAY_HOST", "0.0.0.0"),
+        ("GATEWAY_PORT", "9000"),
+        ("WEBSOCKET_HOST", "127.0.0.1"),
+        ("WEBSOCKET_PORT", "9001"),
+        ("STATIC_ANALYZER_URL", "ws://a:1"),
+        ("STATIC_ANALYZER_URLS", "ws://b:1, ws://c:1"),
+        ("PERF_TESTER_URL", "ws://p:1"),
+        ("ANALYZER_MAX_CONNECTIONS", "7"),
+        ("ANALYZER_CONNECTION_TIMEOUT", "2.5"),
+        ("ANALYZER_IDLE_TIMEOUT", "60"),
+        ("ANALYZER_CIRCUIT_THRESHOLD", "2"),
+        ("ANALYZER_CIRCUIT_TIMEOUT", "30"),
+        ("ANALYZER_CIRCUIT_HALF_OPEN_CALLS", "1"),
+    ];
+    let serve = set(&old).unwrap();
+    assert_eq!((serve.host.as_str(), serve.port), ("0.0.0.0", 9000));
+    assert_eq!((serve.service_host.as_str(), serve.service_port), ("127.0.0.1", Some(9001)));
+    assert_eq!(serve.services.static_analyzer, ["ws://b:1", "ws://c:1"]);
+    assert_eq!(serve.services.performance, ["ws://p:1"]);
+    assert_eq!(serve.pool.max_connections.get(), 7);
+    assert_eq!(serve.pool.connect_timeout.as_secs(), 3);
+    assert_eq!(serve.pool.idle_timeout.as_secs(), 60);
+    assert_eq!((serve.breaker.failures.get(), serve.breaker.successes.get()), (2, 1));
+    assert_eq!(serve.breaker.open_for.as_secs(), 30);
+    let ours = [("ASSAY_PORT", "9100"), ("ASSAY_BREAKER_FAILURES", "4")];
+    let serve = set(&[&old[..], &ours].concat()).unwrap();
+    assert_eq!((serve.port, serve.breaker.failures.get()), (9100, 4));
+    assert!(set(&[("GATEWAY_PORT", "many")]).is_err());
+    assert!(set(&[("ANALYZER_IDLE_TIMEOUT", "-1")]).is_err());
+}
+
+#[test]
 fn tool_files_lie_between_the_built_in_and_the_project() {
     let home = Home::with(&[
         ("project/sub/configs/static/ruff.yaml", "timeout: 5s\noptions:\n  width: 90\n"),
