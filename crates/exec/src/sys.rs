@@ -4,9 +4,11 @@
 
 #![expect(unsafe_code, reason = "the one place of the workspace where system calls are made")]
 
+mod given; // descriptors that whoever started us has opened
 mod spaces; // namespaces and mounts
 mod turn; // from a child of ours to the tool
 
+pub use given::inherited;
 pub(crate) use spaces::{
     Forked, MountRights, Spaces, fork_into, landlock_abi, raise_loopback, restrict_mount,
 };
