@@ -235,6 +235,9 @@ fn status_update(data: &str) -> Result<Reply, Unreadable> {
         read(data).map(Reply::Registration)
     } else if has("missed") {
         read(data).map(|Missed { missed }| Reply::Missed { missed })
+    } else if has("stage") {
+        // A past event that is told again.
+        read(data).map(|body| Reply::Progress(Box::new(body)))
     } else {
         let message = "a `status_update` about nothing that is known";
         Err(Unreadable::new(ErrorCode::InvalidMessage, message))
