@@ -1,7 +1,8 @@
 //! What one session still has to say, from the tasks that follow its runs.
 
-use assay_wire::Utf8Bytes;
-use tokio::sync::mpsc;
+use assay_wire::{Utf8Bytes, WireError, Writer};
+use std::time::Duration;
+use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
 /// Frames that may wait for one client. Beyond it whoever follows a run for it waits; the run does
 /// not.
@@ -30,4 +31,34 @@ pub(crate) async fn say(outgoing: &Outgoing, frame: Utf8Bytes) {
 /// Says the end of something.
 pub(crate) async fn say_end(outgoing: &Outgoing, frame: Utf8Bytes) {
     outgoing.send(Say { frame, is_end: true }).await.ok();
+}
+
+/// How long those who follow runs have to say how these ended, when the server closes. All runs have
+/// ended by then.
+const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Says what is still to be said before a connection is closed: whoever was promised an end hears it.
+pub(crate) async fn last_words(
+    writer: &mut Writer,
+    said: &mut mpsc::Receiver<Say>,
+    followers: &mut JoinSet<()>,
+) -> Result<(), WireError> {
+    let until_told = async {
+        loop {
+            tokio::select! {
+                biased;
+                Some(say) = said.recv() => writer.feed(say.frame).await?,
+                ended = followers.join_next() => if ended.is_none() { return Ok(()) },
+            }
+        }
+    };
+    if let Ok(told) = timeout(LAST_WORDS_WITHIN, until_told).await {
+        told?;
+    } else {
+        tracing::warn!("a client did not hear of every end");
+    }
+    while let Ok(say) = said.try_recv() {
+        writer.feed(say.frame).await?;
+    }
+    Ok(())
 }

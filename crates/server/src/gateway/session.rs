@@ -11,7 +11,7 @@ use super::{
 use crate::{
     asked::ByRequest,
     desk::{Cancelled, Canceller},
-    outgoing::{self, Outgoing, Say, say},
+    outgoing::{self, Outgoing, Say, last_words, say},
     refusal::{self},
 };
 use assay_model::TaskId;
@@ -95,10 +95,7 @@ impl Session {
             };
             let went_on = match turn {
                 Turn::Closing => {
-                    // What was said before is still told.
-                    while let Ok(say) = said.try_recv() {
-                        writer.feed(say.frame).await?;
-                    }
+                    last_words(&mut writer, &mut said, &mut self.followers).await?;
                     writer.close(CloseCode::AWAY, "shutting down").await.ok();
                     break Ok(());
                 }

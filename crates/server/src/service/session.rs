@@ -7,7 +7,7 @@ use crate::{
     desk::{Asked, Before, Cancelled, Canceller, Seat, WorkKey},
     following::{Following, Step},
     log::Log,
-    outgoing::{self, Outgoing, Say, say, say_end},
+    outgoing::{self, Outgoing, Say, last_words, say, say_end},
     progress::Progress,
     refusal,
 };
@@ -99,6 +99,7 @@ impl<A: Analyze> Session<A> {
             };
             match turn {
                 Turn::Closing => {
+                    last_words(&mut writer, &mut said, &mut self.followers).await?;
                     writer.close(CloseCode::AWAY, "shutting down").await.ok();
                     return Ok(());
                 }
