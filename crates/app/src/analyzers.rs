@@ -13,4 +13,4 @@ mod static_analyzer; // the analyzer of source
 mod subject; // which app a request is about, and what it holds
 
 pub(crate) use static_analyzer::{StaticAnalyzer, Surroundings};
-pub(crate) use subject::{Subject, Subjects};
+pub(crate) use subject::Subjects;

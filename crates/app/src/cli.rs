@@ -1,5 +1,13 @@
 //! The command line, as typed. Nothing here is checked beyond its shape.
 
+mod server; // servers, and those who ask them
+
+pub(crate) use server::{
+    Cancel, Health, Listening, Logs, Ping, Serve, Server, Service, Smoke, Start, Status, Stop,
+    Watch,
+};
+
+use crate::logging::Logger;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use std::{ffi::OsString, path::PathBuf};
@@ -78,11 +86,37 @@ pub(crate) enum Command {
     Analyze(Box<Analyze>),
     /// Analyse many apps, and compare what the tools say of them
     Batch(Box<Batch>),
+    /// Serve the gateway and every service, in one process
+    Serve(Serve),
+    /// Serve one analyzer alone: static
+    Service(Service),
+    /// Start a server in the background, and wait until it takes work
+    Start(Start),
+    /// Stop a server in the background, when what it runs is finished
+    Stop(Stop),
+    /// Stop a server in the background, and start it again
+    Restart(Start),
+    /// What a server in the background has logged
+    Logs(Logs),
+    /// What a running gateway does: services, breakers, tasks, connections
+    Status(Status),
+    /// Whether a running gateway and its services are well, and which tools they lack
+    Health(Health),
+    /// Ask whether a server answers, and how fast
+    Ping(Ping),
+    /// Follow a task of a running gateway to its end
+    Watch(Watch),
+    /// Try a running gateway and its services: ping, health, one small analysis
+    Test(Smoke),
+    /// Stop work of a running gateway
+    Cancel(Cancel),
     /// Results of earlier analyses
     #[command(subcommand)]
     Results(Results),
     /// Analyses that run or have run
     Tasks(Tasks),
+    /// Copy the book of a gateway, also while it runs
+    Backup(Backup),
     /// Tools: what there is, what is installed, what works
     #[command(subcommand)]
     Tools(Tools),
@@ -100,6 +134,24 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
+}
+
+// === impl Command ===
+
+impl Command {
+    /// How it logs.
+    pub(crate) fn logger(&self) -> Logger {
+        match self {
+            Self::Serve(Serve { listening, .. }) if listening.background => {
+                Logger::Background(None)
+            }
+            Self::Service(Service { listening, name }) if listening.background => {
+                Logger::Background(Some(name.clone()))
+            }
+            Self::Serve(_) | Self::Service(_) => Logger::Server,
+            _ => Logger::Command,
+        }
+    }
 }
 
 #[derive(Args, Debug)]
@@ -130,6 +182,8 @@ pub(crate) struct Analyze {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) worth: Worth,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 #[derive(Args, Debug)]
@@ -166,6 +220,8 @@ pub(crate) struct Batch {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) worth: Worth,
+    #[command(flatten)]
+    pub(crate) server: Server,
 }
 
 /// What is run on an app, and within which limits.
@@ -256,6 +312,15 @@ pub(crate) struct Tasks {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: Server,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    /// A folder that is not there yet
+    #[arg(value_name = "DIR")]
+    pub(crate) to: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,16 +1,23 @@
 //! What each command does.
 
 pub(crate) mod analyze; // one app, end to end
+mod background; // servers in the background
 mod batch; // many apps, one table
+mod batch_remote; // many apps, analysed by a running server
 mod config; // the configuration in force
+mod logs; // what servers have logged
+mod remote; // work that a running server does
 mod results; // earlier analyses
+mod server; // what is asked of a running server
 mod shell; // completions and the manual page
+mod tasks; // what runs, and what has run
 mod tools; // what there is, what is installed, what works
 
 use crate::{
     cli::{Cli, Command},
     exit::Exit,
     failure::{Failure, Outcome},
+    serving,
     session::Session,
 };
 use assay_store::{ResultsRoot, StoreError, state_home};
@@ -20,10 +27,29 @@ use std::{env, ffi::OsString, io};
 pub(crate) fn run(cli: Cli, session: &Session) -> Outcome {
     let global = &cli.global;
     match cli.command {
+        Command::Analyze(analyze) if remote::is_asked_for(&analyze.server) => {
+            remote::analyze(&analyze, global, session)
+        }
         Command::Analyze(analyze) => analyze::run(&analyze, global, session),
+        Command::Batch(words) if remote::is_asked_for(&words.server) => {
+            batch_remote::run(&words, global, session)
+        }
         Command::Batch(words) => batch::run(&words, global, session),
+        Command::Serve(words) => serving::serve(&words, global, session),
+        Command::Service(words) => serving::service(&words, global, session),
+        Command::Start(words) => background::start(&words, global, session),
+        Command::Stop(words) => background::stop(&words, global, session),
+        Command::Restart(words) => background::restart(&words, global),
+        Command::Logs(words) => logs::run(&words),
+        Command::Status(words) => server::status(&words, global),
+        Command::Health(words) => server::health(&words, global, session),
+        Command::Ping(words) => server::ping(&words, global),
+        Command::Watch(words) => remote::watch(&words, global, session),
+        Command::Test(words) => remote::test(&words, global, session),
+        Command::Cancel(words) => server::cancel(&words, global),
         Command::Results(command) => results::run(command, session),
-        Command::Tasks(tasks) => results::tasks(&tasks, session),
+        Command::Tasks(tasks) => tasks::run(&tasks, global, session),
+        Command::Backup(words) => tasks::backup(&words, global),
         Command::Tools(command) => tools::run(command, global, session),
         Command::Config(command) => config::run(command, global),
         Command::Completions { shell } => shell::completions(shell),

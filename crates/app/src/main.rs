@@ -3,12 +3,11 @@
 #![forbid(unsafe_code)]
 
 mod analysis; // one analysis from its request to its report
-#[expect(dead_code, reason = "the command `service` will begin it")]
-#[cfg_attr(not(test), expect(unused_imports, reason = "likewise"))]
 mod analyzers; // what services do
 mod batch; // many apps, one table
 mod cage; // what holds tools, and what they see
 mod cli; // the command line, as typed
+mod client; // what is asked of a running server
 mod commands; // what each command does
 mod exit; // how the program ends
 mod failure; // what ends it before there is a result
@@ -16,6 +15,7 @@ mod host; // the machine
 mod interrupt; // signals
 mod logging; // diagnostics for people and machines
 mod outputs; // the files and streams that reports go to
+mod serving; // `serve` and `service`
 mod session; // what every command has: styles, cache, journal
 mod setup; // what an analysis was told, checked
 mod target; // which app is meant
@@ -38,8 +38,8 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let session = session::Session::new(&cli.global);
-    logging::begin(&cli.global, session.diagnostics());
-    let exit = commands::run(cli, &session).unwrap_or_else(|failure| {
+    let logging = logging::begin(&cli.global, session.diagnostics(), &cli.command.logger());
+    let exit = logging.and_then(|()| commands::run(cli, &session)).unwrap_or_else(|failure| {
         session.complain(&failure);
         failure.exit()
     });

@@ -80,6 +80,21 @@ impl Setup {
         Self::checked(loaded, target, &catalogue)
     }
 
+    /// The configuration of `assay analyze`, where somebody else looks for the app.
+    pub(crate) fn config_of(
+        analyze: &cli::Analyze,
+        global: &cli::Global,
+    ) -> Result<Config, Failure> {
+        let mut loader = loader(global)?;
+        loader.flags.extend(flags_of(analyze)?);
+        Ok(loader.check()?.config)
+    }
+
+    /// What the words of `assay batch` set.
+    pub(crate) fn flags_of_batch(batch: &cli::Batch) -> Vec<flags::Flag> {
+        shared_flags(&batch.what, &batch.worth)
+    }
+
     /// Checks what `assay batch` was told. `apps` finds the apps under the source roots; there is at
     /// least one. What comes back is the setup of the first; [`for_app`](Self::for_app) has the others.
     pub(crate) fn of_batch(

@@ -159,11 +159,6 @@ impl StaticAnalyzer {
         *self.shared.base.write().unwrap_or_else(PoisonError::into_inner) = base;
         Ok(())
     }
-
-    /// The folders in which apps are looked for.
-    pub(crate) fn source_roots(&self) -> Vec<std::path::PathBuf> {
-        self.shared.base().loaded.config.source_roots.clone()
-    }
 }
 
 impl Analyze for StaticAnalyzer {

@@ -1,7 +1,7 @@
-//! `assay results` and `assay tasks`: what is remembered, without a server.
+//! `assay results`: what is remembered, without a server.
 
 use crate::{
-    cli::{Results, Tasks},
+    cli::Results,
     exit::Exit,
     failure::{Failure, Outcome},
     outputs::Outputs,
@@ -52,13 +52,6 @@ pub(crate) fn run(command: Results, session: &Session) -> Outcome {
     }
 }
 
-/// `assay tasks`: the same list, those that run first.
-pub(crate) fn tasks(tasks: &Tasks, session: &Session) -> Outcome {
-    let mut listing = list(&super::results_root()?.roots());
-    listing.entries.sort_by_key(|entry| entry.state != assay_store::TaskState::Running);
-    listed(listing, tasks.json, session)
-}
-
 fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
     if as_json {
         let entries: Vec<_> = listing.entries.iter().map(entry_json).collect();
@@ -76,7 +69,7 @@ fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn entry_json(entry: &Entry) -> serde_json::Value {
+pub(super) fn entry_json(entry: &Entry) -> serde_json::Value {
     json!({
         "task": entry.task, "app": entry.app, "started": entry.started,
         "state": entry.state.to_string(), "counts": entry.counts,
@@ -84,7 +77,7 @@ fn entry_json(entry: &Entry) -> serde_json::Value {
     })
 }
 
-fn entry_row(entry: &Entry) -> Vec<String> {
+pub(super) fn entry_row(entry: &Entry) -> Vec<String> {
     let counts = entry.counts.clone().unwrap_or_default();
     let worst = counts.by_severity.iter().rev().find(|(_, count)| **count > 0);
     let worst = worst.map(|(severity, count): (&Severity, &u64)| format!("{count} {severity}"));

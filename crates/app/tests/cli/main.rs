@@ -13,6 +13,7 @@ mod outputs; // which stream, which file, which folder
 mod provisioning; // without Python, Node or the network
 mod rules; // what the user decided about findings
 mod selftests; // when tools show themselves, and how that is remembered
+mod serving; // servers, and the commands that ask them
 mod stopping; // deadlines and signals
 mod stored; // results and tasks
 mod trust; // a configuration inside of the app

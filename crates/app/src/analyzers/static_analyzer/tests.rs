@@ -7,7 +7,7 @@ mod serving; // over a connection, as clients have it
 mod stopping; // what becomes of an analysis that must stop
 mod world; // apps, a configuration, a cache
 
-use crate::analyzers::{Subject, Subjects};
+use crate::analyzers::{Subjects, subject::Subject};
 use assay_model::{AnalysisOutcome, Event, EventKind, ToolStatus};
 use assay_report::tool_word;
 use assay_server::{Analyze as _, Answer};

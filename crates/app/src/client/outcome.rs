@@ -1,0 +1,232 @@
+//! What the reply of a server says, as a person reads it and as an exit code.
+//!
+//! Does not: know findings one by one; these are in the results of the server.
+
+use super::follow::Ended;
+use crate::exit::{Exit, at_or_above};
+use assay_config::Config;
+use assay_model::{AnalysisOutcome, CancelReason, Counts, Severity};
+use assay_wire::{AnalysisStatus, Payload};
+use serde::Deserialize;
+use std::{collections::BTreeMap, fmt::Write as _};
+
+/// The part of a reply that is told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Outcome {
+    model_slug: String,
+    app_number: Option<u32>,
+    error: Option<String>,
+    summary: Numbers,
+    gaps: Vec<Gap>,
+    tool_results: BTreeMap<String, Entry>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Numbers {
+    total_findings: u64,
+    suppressed_findings: u64,
+    severity_breakdown: BTreeMap<String, u64>,
+    tools_run_successfully: u64,
+    duration: f64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Gap {
+    tool: String,
+    status: String,
+    required: bool,
+    reason: String,
+    mend: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Entry {
+    status: String,
+    total_issues: u64,
+    duration: f64,
+}
+
+#[derive(Deserialize)]
+struct Analysis {
+    analysis: Outcome,
+}
+
+/// Reads how an analysis ended from the reply of a service.
+pub(crate) fn status_of(reply: &Payload) -> AnalysisStatus {
+    #[derive(Deserialize)]
+    struct Status {
+        status: String,
+    }
+    let status = reply.parse::<Status>();
+    status.map_or(AnalysisStatus::Error, |said| AnalysisStatus::of_reply(&said.status))
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    /// Reads a reply. One that cannot be read says nothing.
+    pub(crate) fn of(reply: &Payload) -> Self {
+        reply.parse::<Analysis>().map(|reply| reply.analysis).unwrap_or_default()
+    }
+
+    /// Why there is no analysis, where there is none.
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let known = self.summary.severity_breakdown.iter();
+        let by_severity =
+            known.filter_map(|(word, count)| Some((word.parse::<Severity>().ok()?, *count)));
+        Counts {
+            total: self.summary.total_findings,
+            by_severity: by_severity.collect(),
+            suppressed: self.summary.suppressed_findings,
+            ..Counts::default()
+        }
+    }
+
+    /// Judges it, as `assay analyze` judges an analysis of its own.
+    pub(crate) fn exit(&self, ended: &Ended, config: &Config) -> Exit {
+        let outcome = match (ended.status, ended.stopped) {
+            (AnalysisStatus::Success, _) => AnalysisOutcome::Complete,
+            (AnalysisStatus::Timeout, _) => AnalysisOutcome::TimedOut,
+            (AnalysisStatus::Cancelled, Some(CancelReason::ShuttingDown)) => {
+                AnalysisOutcome::Terminated
+            }
+            (AnalysisStatus::Cancelled, _) => AnalysisOutcome::Interrupted,
+            (AnalysisStatus::Partial | AnalysisStatus::Error, _) => AnalysisOutcome::Incomplete,
+        };
+        Exit::of(outcome, &self.counts(), config)
+    }
+
+    /// Says it: how it ended, what was found, what did not run.
+    pub(crate) fn shown(&self, ended: &Ended, config: &Config) -> String {
+        let width = assay_term::stdout_width();
+        let mut text = self.head(ended);
+        let counts = self.counts();
+        let rows: Vec<Vec<String>> = counts
+            .by_severity
+            .iter()
+            .rev()
+            .map(|(severity, count)| vec![severity.to_string(), count.to_string()])
+            .collect();
+        if !rows.is_empty() {
+            text.push('\n');
+            text += &assay_term::table(&["severity", "findings"], &rows, width);
+        }
+        // Text takes all.
+        let _ = writeln!(
+            text,
+            "\n{} findings; {} suppressed, not counted; {} count for the exit code",
+            counts.total,
+            counts.suppressed,
+            at_or_above(&counts, config)
+        );
+        let rows: Vec<Vec<String>> = self
+            .tool_results
+            .iter()
+            .map(|(tool, entry)| {
+                let took = format!("{:.1}s", entry.duration);
+                vec![tool.clone(), entry.status.clone(), entry.total_issues.to_string(), took]
+            })
+            .collect();
+        if !rows.is_empty() {
+            let headers = ["tool", "status", "issues", "took"];
+            text.push('\n');
+            text += &assay_term::table(&headers, &rows, width);
+        }
+        if !self.gaps.is_empty() {
+            text.push_str("\nNot run\n");
+        }
+        for Gap { tool, status, required, reason, mend } in &self.gaps {
+            let need = if *required { "" } else { ", and not required" };
+            let _ = writeln!(text, "  {tool}: {}{need}: {reason}", status.replace('_', " "));
+            if let Some(mend) = mend {
+                let _ = writeln!(text, "    mend: {mend}");
+            }
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(text, "warning: {warning}");
+        }
+        text.lines().map(|line| assay_term::sanitise(line).into_owned() + "\n").collect()
+    }
+
+    fn head(&self, ended: &Ended) -> String {
+        let app = match self.app_number {
+            Some(number) => format!("{} app{number}", self.model_slug),
+            None => self.model_slug.clone(),
+        };
+        let words = match ended.status {
+            AnalysisStatus::Success => "analysis complete",
+            AnalysisStatus::Partial => "analysis incomplete",
+            AnalysisStatus::Error => "no analysis",
+            AnalysisStatus::Timeout => "timed out",
+            AnalysisStatus::Cancelled => "cancelled",
+        };
+        let task = ended.task.as_ref().map(|task| format!(" (task {task})")).unwrap_or_default();
+        let mut text = format!("{app}: {words}{task}\n");
+        if let Some(error) = &self.error {
+            let _ = writeln!(text, "  {error}");
+        }
+        let Numbers { tools_run_successfully, duration, .. } = &self.summary;
+        // Text takes all.
+        let _ = writeln!(text, "  {tools_run_successfully} tools did their work in {duration:.1}s");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use assay_config::Loader;
+    use serde_json::json;
+
+    fn ended(status: AnalysisStatus) -> Ended {
+        let analysis = json!({
+            "model_slug": "acme", "app_number": 1,
+            "summary": { "total_findings": 3, "severity_breakdown": { "high": 1, "low": 2 } },
+            "gaps": [{
+                "tool": "gitleaks", "status": "not_available", "required": false,
+                "reason": "it is not on PATH", "mend": "install gitleaks",
+            }],
+        });
+        let reply = Payload::of(&json!({ "status": "success", "analysis": analysis })).unwrap();
+        Ended { task: None, status, reply, stopped: None }
+    }
+
+    #[track_caller]
+    fn check(status: AnalysisStatus, fail_on: &str, expected: Exit) {
+        let flags = vec![("fail-on".to_owned(), fail_on.into(), "test".to_owned())];
+        let config = Loader { flags, ..Loader::default() }.check().unwrap().config;
+        let ended = ended(status);
+        assert_eq!(Outcome::of(&ended.reply).exit(&ended, &config), expected, "{status} {fail_on}");
+    }
+
+    #[test]
+    fn a_reply_is_judged_as_an_analysis_of_our_own() {
+        check(AnalysisStatus::Success, "none", Exit::Done);
+        check(AnalysisStatus::Success, "high", Exit::Findings);
+        check(AnalysisStatus::Success, "critical", Exit::Done);
+        check(AnalysisStatus::Partial, "high", Exit::Incomplete);
+        check(AnalysisStatus::Error, "none", Exit::Incomplete);
+        check(AnalysisStatus::Timeout, "none", Exit::TimedOut);
+        check(AnalysisStatus::Cancelled, "none", Exit::Interrupted);
+    }
+
+    #[test]
+    fn what_did_not_run_is_told_with_its_mend() {
+        let ended = ended(AnalysisStatus::Success);
+        let config = Loader::default().check().unwrap().config;
+        let text = Outcome::of(&ended.reply).shown(&ended, &config);
+        assert!(text.contains("acme app1: analysis complete"), "{text}");
+        assert!(text.contains("gitleaks: not available, and not required: it is not on PATH"));
+        assert!(text.contains("mend: install gitleaks"), "{text}");
+        assert!(text.contains("3 findings"), "{text}");
+    }
+}
