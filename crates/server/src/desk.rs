@@ -16,7 +16,9 @@ mod live; // runs that have not ended, and those that have lately
 mod msg; // what it is told
 mod office; // the task that owns it all
 
-pub(crate) use ask::{Asked, Before, Cancelled, Canceller, DeskStats, Refused, Run, Seat, WorkKey};
+pub(crate) use ask::{
+    Asked, Before, Cancelled, Canceller, DeskStats, Refused, Run, Seat, Unwanted, WorkKey,
+};
 pub(crate) use carry::{Work, before_deadline};
 pub(crate) use live::Kept;
 pub(crate) use msg::TaskSummary;
@@ -99,10 +101,10 @@ impl Desk {
         self.tell(Msg::Gone { client }).await;
     }
 
-    /// Cancels a run: for the seat of whoever asks, or for all where it has none.
-    pub(crate) async fn cancel(&self, task: TaskId, by: Canceller) -> Cancelled {
+    /// Cancels a run: for the seats of whoever asks, or for all where it has none.
+    pub(crate) async fn cancel(&self, unwanted: Unwanted, by: Canceller) -> Cancelled {
         let (answer, cancelled) = oneshot::channel();
-        self.tell(Msg::Cancel { task, by, answer }).await;
+        self.tell(Msg::Cancel { unwanted, by, answer }).await;
         cancelled.await.unwrap_or(Cancelled::NotFound)
     }
 

@@ -4,7 +4,7 @@ use crate::log::Log;
 use assay_model::{CancelReason, TaskId};
 use assay_rules::{
     admission::{Priority, Shut},
-    ledger::{Age, ClientId, Follow, Released, RunId},
+    ledger::{Age, ClientId, Follow, Released, RunId, Ticket},
 };
 use assay_wire::AnalysisRequest;
 use std::{sync::Arc, time::Duration};
@@ -54,6 +54,8 @@ pub(crate) struct Before {
 pub(crate) struct Seat {
     /// The name of the run, which may be another's that was joined.
     pub(crate) task: TaskId,
+    /// Which of the run's seats it is: one client may have several.
+    pub(crate) ticket: Ticket,
     pub(crate) log: Arc<Log>,
     /// Comes when the run goes on without this seat.
     pub(crate) released: oneshot::Receiver<Released>,
@@ -87,6 +89,15 @@ pub(crate) struct Run {
     pub(crate) cancel: watch::Receiver<Option<CancelReason>>,
     /// The latest of those who wait for it; it moves when they come and go.
     pub(crate) deadline: watch::Receiver<Instant>,
+}
+
+/// What somebody wants to cancel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Unwanted {
+    /// All that a client has asked for of this run.
+    Task(TaskId),
+    /// One of its requests, and no other that waits for the same run.
+    Request(TaskId, Ticket),
 }
 
 /// What a wish to cancel comes to.
@@ -123,6 +134,16 @@ pub(crate) struct DeskStats {
     pub(crate) cancelled: u64,
     pub(crate) refused: u64,
     pub(crate) is_draining: bool,
+}
+
+// === impl Unwanted ===
+
+impl Unwanted {
+    pub(crate) fn task(&self) -> &TaskId {
+        match self {
+            Self::Task(task) | Self::Request(task, _) => task,
+        }
+    }
 }
 
 // === impl Run ===

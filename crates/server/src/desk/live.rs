@@ -74,8 +74,7 @@ impl Runs {
 
     /// The seats that a client holds.
     pub(super) fn tickets_of(&self, client: ClientId) -> Vec<Ticket> {
-        let seats = self.live.values().flat_map(|live| &live.seats);
-        seats.filter(|(_, (holder, _))| *holder == client).map(|(ticket, _)| *ticket).collect()
+        self.live.values().flat_map(|live| live.tickets_of(client)).collect()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -115,6 +114,18 @@ impl Runs {
     pub(super) fn log_of(&self, task: &TaskId) -> Option<Arc<Log>> {
         let live = self.by_task.get(task).and_then(|run| self.live.get(run));
         live.map(|live| Arc::clone(&live.run.log)).or_else(|| self.ended(task))
+    }
+}
+
+// === impl Live ===
+
+impl Live {
+    /// The seats that a client holds, in the order in which it took them.
+    pub(super) fn tickets_of(&self, client: ClientId) -> Vec<Ticket> {
+        let own = self.seats.iter().filter(|(_, (holder, _))| *holder == client);
+        let mut own: Vec<Ticket> = own.map(|(ticket, _)| *ticket).collect();
+        own.sort_unstable();
+        own
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the desk is told. Data only.
 
-use super::{Asked, Cancelled, Canceller, DeskStats, Refused, Seat};
+use super::{Asked, Cancelled, Canceller, DeskStats, Refused, Seat, Unwanted};
 use crate::log::Log;
 use assay_model::TaskId;
 use assay_rules::{
@@ -28,7 +28,7 @@ pub(super) enum Msg {
     Submit { asked: Box<Asked>, answer: oneshot::Sender<Result<Seat, Refused>> },
     Lost { client: ClientId },
     Gone { client: ClientId },
-    Cancel { task: TaskId, by: Canceller, answer: oneshot::Sender<Cancelled> },
+    Cancel { unwanted: Unwanted, by: Canceller, answer: oneshot::Sender<Cancelled> },
     Find { task: TaskId, answer: oneshot::Sender<Option<Arc<Log>>> },
     Stats { answer: oneshot::Sender<(DeskStats, Vec<TaskSummary>)> },
     Ended { run: RunId, end: RunEnd, permit: Option<Permit> },

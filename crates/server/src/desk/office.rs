@@ -1,12 +1,12 @@
 //! The task that owns it all: messages in, orders performed.
 
 use super::{
-    Asked, Cancelled, Canceller, DeskStats, DeskTerms, Refused, Seat, Work, WorkKey,
+    Asked, Cancelled, Canceller, DeskStats, DeskTerms, Refused, Seat, Unwanted, Work, WorkKey,
     carry::{carry, unstarted},
     live::{Runs, new_run},
     msg::{GateKeeper, Msg, TaskSummary},
 };
-use assay_model::{CancelReason, TaskId};
+use assay_model::CancelReason;
 use assay_rules::{
     Instant as Moment,
     admission::{Admission, Draining, Permit, Shut, Verdict, WaiterId, Wish},
@@ -98,8 +98,8 @@ impl<W: Work> Office<W> {
                 self.tell_ledger(LedgerMsg::Lost { client }, None);
             }
             Msg::Lost { client } => self.tell_ledger(LedgerMsg::Lost { client }, None),
-            Msg::Cancel { task, by, answer } => {
-                answer.send(self.cancel(&task, &by)).ok();
+            Msg::Cancel { unwanted, by, answer } => {
+                answer.send(self.cancel(&unwanted, &by)).ok();
             }
             Msg::Find { task, answer } => {
                 answer.send(self.runs.log_of(&task)).ok();
@@ -147,24 +147,30 @@ impl<W: Work> Office<W> {
         self.tell_ledger(LedgerMsg::Leave { ticket }, None);
     }
 
-    fn cancel(&mut self, task: &TaskId, by: &Canceller) -> Cancelled {
-        let Some(live) = self.runs.of_task(task) else {
-            return match self.runs.ended(task) {
+    fn cancel(&mut self, unwanted: &Unwanted, by: &Canceller) -> Cancelled {
+        let Some(live) = self.runs.of_task(unwanted.task()) else {
+            return match self.runs.ended(unwanted.task()) {
                 Some(_) => Cancelled::AlreadyEnded,
                 None => Cancelled::NotFound,
             };
         };
         let (run, log) = (live.run.id, Arc::clone(&live.run.log));
-        let own = live.seats.iter().find(|(_, (holder, _))| *holder == by.client);
-        let may = own.is_some() || by.only_of.as_ref().is_none_or(|who| *who == live.run.who);
+        let own = match unwanted {
+            Unwanted::Task(_) => live.tickets_of(by.client),
+            Unwanted::Request(_, ticket) if live.seats.contains_key(ticket) => vec![*ticket],
+            // Its own end has come before that of the run.
+            Unwanted::Request(..) => return Cancelled::AlreadyEnded,
+        };
+        let may = !own.is_empty() || by.only_of.as_ref().is_none_or(|who| *who == live.run.who);
         if !may {
             return Cancelled::NotYours;
         }
-        let msg = match own.map(|(ticket, _)| *ticket) {
-            Some(ticket) => LedgerMsg::Cancel { ticket },
-            None => LedgerMsg::Stop { run, reason: CancelReason::Requested },
-        };
-        self.tell_ledger(msg, None);
+        if own.is_empty() {
+            self.tell_ledger(LedgerMsg::Stop { run, reason: CancelReason::Requested }, None);
+        }
+        for ticket in own {
+            self.tell_ledger(LedgerMsg::Cancel { ticket }, None);
+        }
         self.counts.cancelled += 1;
         let is_stopping = self.runs.get_mut(run).is_none_or(|live| live.cancel.borrow().is_some());
         if is_stopping { Cancelled::Stopping(log) } else { Cancelled::Left }
@@ -271,7 +277,7 @@ impl<W: Work> Office<W> {
         let (release, released) = oneshot::channel();
         live.seats.insert(ticket, (client, release));
         let (task, log) = (live.run.task.clone(), Arc::clone(&live.run.log));
-        Ok(Seat { task, log, released })
+        Ok(Seat { task, ticket, log, released })
     }
 
     /// Has a run begin, now or when it is its turn.

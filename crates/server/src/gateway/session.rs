@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     asked::ByRequest,
-    desk::{Cancelled, Canceller},
+    desk::{Cancelled, Canceller, Unwanted},
     outgoing::{self, Outgoing, Say, last_words, say},
     refusal::{self},
 };
@@ -197,8 +197,8 @@ impl Session {
                 return Ok(());
             }
             Request::Cancel(wish) => {
-                let by_request = wish.correlation_id.and_then(|id| self.by_request.task_of(&id));
-                self.cancel(id, wish.task_id.or(by_request)).await;
+                let by_request = wish.correlation_id.and_then(|id| self.by_request.seat_of(&id));
+                self.cancel(id, wish.task_id.map(Unwanted::Task).or(by_request)).await;
                 return Ok(());
             }
             Request::Progress(progress) => {
@@ -247,7 +247,7 @@ impl Session {
         self.followers.spawn(async move {
             match asking.submit(request, service).await {
                 Ok((seat, analyzer)) => {
-                    by_request.add(id.clone(), seat.task.clone());
+                    by_request.add(id.clone(), &seat);
                     Follower { outgoing, id, analyzer }.follow(seat).await;
                 }
                 Err(fault) => say(&outgoing, error(Some(id), fault)).await,
@@ -283,13 +283,14 @@ impl Session {
         Ok(())
     }
 
-    async fn cancel(&mut self, id: String, task: Option<TaskId>) {
-        let cancelled = match &task {
-            Some(task) => {
+    async fn cancel(&mut self, id: String, unwanted: Option<Unwanted>) {
+        let task = unwanted.as_ref().map(|unwanted| unwanted.task().clone());
+        let cancelled = match unwanted {
+            Some(unwanted) => {
                 let who = Arc::clone(&self.client.who);
                 let only_of = (!self.client.scopes.admin).then_some(who);
                 let by = Canceller { client: self.asking.client, only_of };
-                self.asking.shared.desk.cancel(task.clone(), by).await
+                self.asking.shared.desk.cancel(unwanted, by).await
             }
             None => Cancelled::NotFound,
         };

@@ -4,7 +4,7 @@ use super::Shared;
 use crate::{
     analyzer::Analyze,
     asked::ByRequest,
-    desk::{Asked, Before, Cancelled, Canceller, Seat, WorkKey},
+    desk::{Asked, Before, Cancelled, Canceller, Seat, Unwanted, WorkKey},
     following::{Following, Step},
     log::Log,
     outgoing::{self, Outgoing, Say, last_words, say, say_end},
@@ -173,8 +173,8 @@ impl<A: Analyze> Session<A> {
                 writer.feed(Reply::ServerStatus(Box::new(health)).encode()).await
             }
             Request::Cancel { task_id, correlation_id } => {
-                let by_request = correlation_id.and_then(|id| self.by_request.task_of(&id));
-                self.cancel(task_id.or(by_request), correlation).await;
+                let by_request = correlation_id.and_then(|id| self.by_request.seat_of(&id));
+                self.cancel(task_id.map(Unwanted::Task).or(by_request), correlation).await;
                 Ok(())
             }
             Request::Status { task_id } => {
@@ -212,7 +212,7 @@ impl<A: Analyze> Session<A> {
             deadline: Instant::now() + timeout,
         };
         let seat = self.shared.desk.submit(asked).await.map_err(refusal::fault)?;
-        self.by_request.add(id.to_owned(), seat.task.clone());
+        self.by_request.add(id.to_owned(), &seat);
         Ok(seat)
     }
 
@@ -227,12 +227,13 @@ impl<A: Analyze> Session<A> {
         self.followers.spawn(follower.follow(seat));
     }
 
-    async fn cancel(&mut self, task: Option<TaskId>, correlation: String) {
-        let cancelled = match &task {
-            Some(task) => {
+    async fn cancel(&mut self, unwanted: Option<Unwanted>, correlation: String) {
+        let task = unwanted.as_ref().map(|unwanted| unwanted.task().clone());
+        let cancelled = match unwanted {
+            Some(unwanted) => {
                 // A service is told by gateways, which have asked who may.
                 let by = Canceller { client: self.client, only_of: None };
-                self.shared.desk.cancel(task.clone(), by).await
+                self.shared.desk.cancel(unwanted, by).await
             }
             None => Cancelled::NotFound,
         };

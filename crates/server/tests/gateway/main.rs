@@ -165,6 +165,40 @@ async fn a_cancel_reaches_the_service_and_the_request_still_gets_its_one_result(
 }
 
 #[tokio::test(start_paused = true)]
+async fn of_equal_requests_of_one_client_the_one_that_is_named_is_cancelled() {
+    let world = world();
+    let mut client = world.client();
+    for id in ["one", "two", "three", "four"] {
+        send(&mut client, analysis(id, "waits", json!({ "task_id": "same" }))).await;
+        until(&mut client, "progress_update").await;
+    }
+    let cancel = |data: Value| json!({ "type": "cancel_request", "id": "c", "data": data });
+    for id in ["three", "two"] {
+        send(&mut client, cancel(json!({ "correlation_id": id }))).await;
+        let end = until(&mut client, "analysis_result").await;
+        assert_eq!(
+            (&end["correlation_id"], &end["data"]["status"]),
+            (&json!(id), &json!("cancelled"))
+        );
+    }
+    assert_eq!(world.service.health().await.active, 1);
+    // By its task, all that are left.
+    send(&mut client, cancel(json!({ "task_id": "same" }))).await;
+    let mut ended = Vec::new();
+    while ended.len() < 2 {
+        let end = until(&mut client, "analysis_result").await;
+        assert_eq!(end["data"]["status"], "cancelled");
+        ended.push(end["correlation_id"].as_str().unwrap().to_owned());
+    }
+    ended.sort();
+    assert_eq!(ended, ["four", "one"]);
+    send(&mut client, cancel(json!({ "correlation_id": "three" }))).await;
+    let state = until(&mut client, "status_update").await;
+    assert_eq!(world.service.health().await.active, 0);
+    assert!(state["data"]["state"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_deadline_passes_down_and_what_was_found_comes_back() {
     let world = world();
     let mut client = world.client();
