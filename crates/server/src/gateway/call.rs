@@ -166,7 +166,7 @@ impl Call<'_> {
         let attempt = if may_elsewhere {
             Attempt::Again { why: fault, avoid: None, retry_after }
         } else {
-            Attempt::Ended(end_of(self.analyzer, Some(self.run), AnalysisStatus::Error, fault))
+            Attempt::Ended(end_of(self.analyzer, self.run, AnalysisStatus::Error, fault))
         };
         Called { attempt, answer, is_reusable: true }
     }

@@ -130,7 +130,7 @@ impl Dispatch {
         };
         let mut lease = match leased {
             Ok(lease) => lease,
-            Err(error) => return refused(&error),
+            Err(error) => return refused(&error, run),
         };
         let endpoint = lease.endpoint();
         let call = Call { dispatch: self, run, analyzer, events };
@@ -207,7 +207,7 @@ fn analyzer_of(run: &Run) -> Analyzer {
     route.ok().and_then(|route| route.service.analyzer()).unwrap_or(Analyzer::Static)
 }
 
-fn refused(error: &LeaseError<WireError>) -> Attempt {
+fn refused(error: &LeaseError<WireError>, run: &Run) -> Attempt {
     let code = ErrorCode::of_word(error.code()).unwrap_or(ErrorCode::Internal);
     let mut why = Fault::new(code, error.to_string());
     why.retry_after_ms = error.retry_after().map(whole_ms);
@@ -226,20 +226,14 @@ fn refused(error: &LeaseError<WireError>) -> Attempt {
     }
     let status =
         if code == ErrorCode::Timeout { AnalysisStatus::Timeout } else { AnalysisStatus::Error };
-    Attempt::Ended(end_of(Analyzer::Static, None, status, why))
+    Attempt::Ended(end_of(analyzer_of(run), run, status, why))
 }
 
 /// The end of a run that has no reply of a service: said in the words of one.
-pub(super) fn end_of(
-    analyzer: Analyzer,
-    run: Option<&Run>,
-    status: AnalysisStatus,
-    fault: Fault,
-) -> End {
-    let request = run.map(|run| &run.request);
+pub(super) fn end_of(analyzer: Analyzer, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
     let analysis = json!({
-        "model_slug": request.and_then(|request| request.model.clone()),
-        "app_number": request.and_then(|request| request.app_number),
+        "model_slug": run.request.model,
+        "app_number": run.request.app_number,
         "status": status.as_str(),
         "error": fault.message,
         "error_details": fault,
@@ -248,7 +242,7 @@ pub(super) fn end_of(
     });
     let analysis = Payload::of(&analysis).unwrap_or_else(|_| Payload::null());
     let mut reply = AnalysisReply::new(analyzer, status, analysis);
-    reply.task_id = run.map(|run| run.task.clone());
+    reply.task_id = Some(run.task.clone());
     End { status, body: reply.to_payload(), fault: Some(fault) }
 }
 
@@ -325,7 +319,7 @@ impl Work for Dispatch {
     }
 
     fn unstarted(&self, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
-        end_of(analyzer_of(run), Some(run), status, fault)
+        end_of(analyzer_of(run), run, status, fault)
     }
 }
 

@@ -165,6 +165,24 @@ async fn a_cancel_reaches_the_service_and_the_request_still_gets_its_one_result(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_no_service_takes_is_told_in_the_words_of_the_service_that_was_asked() {
+    let world = world();
+    let mut client = world.client();
+    let asked = json!({ "analysis_type": "performance_load", "target_url": "http://localhost" });
+    send(&mut client, analysis("load", "acme", asked)).await;
+    let data = until(&mut client, "analysis_result").await["data"].take();
+    assert_eq!(data["type"], "performance_analysis_result");
+    assert_eq!(
+        (&data["service"], &data["status"]),
+        (&json!("performance-tester"), &json!("error"))
+    );
+    let analysis = &data["analysis"];
+    assert_eq!((&analysis["model_slug"], &analysis["app_number"]), (&json!("acme"), &json!(1)));
+    assert_eq!(analysis["error_details"]["code"], "unavailable");
+    assert!(data["task_id"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_equal_requests_of_one_client_the_one_that_is_named_is_cancelled() {
     let world = world();
     let mut client = world.client();
