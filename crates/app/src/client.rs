@@ -24,7 +24,7 @@ use assay_wire::{
     gateway::{Frame, Reply, Request},
     service,
 };
-use std::{path::Path, time::Duration};
+use std::{io, path::Path, time::Duration};
 use tokio::time::{Instant, timeout_at};
 
 /// How long connecting may take: a server on the other side of the world accepts within that.
@@ -172,7 +172,8 @@ fn scheme(serve: &Serve) -> &'static str {
 
 fn absent(what: &str, url: &str, error: WireError, mend: &str) -> Failure {
     match error {
-        WireError::Unreachable { source, .. } => {
+        // Somebody answers there, and TLS does not let us speak to him.
+        WireError::Unreachable { source, .. } if source.kind() != io::ErrorKind::InvalidData => {
             Failure::usage(format!("no {what} answers at `{}`", shown(url)))
                 .because(source)
                 .hint(mend)

@@ -46,11 +46,14 @@ pub(crate) struct Told {
 
 /// Serves the gateway, and every service that is built.
 pub(crate) fn serve(words: &cli::Serve, global: &Global, session: &Session) -> Outcome {
+    // Before anything of ours is opened, so that no number is one of ours.
+    let given = systemd::sockets()?;
     let told = Told::of(&words.listening, "serve.host", "serve.port", global)?;
     let _held = held(&words.listening, None)?;
     life::live(session, async |life| {
         let rules = Arc::new(Rules::of(&told.config.serve)?);
-        let places = Places::of_gateway(&told.config.serve, words.no_service_ports, &rules).await?;
+        let places =
+            Places::of_gateway(&told.config.serve, words.no_service_ports, &rules, given).await?;
         let house = House::with_gateway(told, places, rules, global).await?;
         run(house, life, session).await
     })
@@ -59,11 +62,12 @@ pub(crate) fn serve(words: &cli::Serve, global: &Global, session: &Session) -> O
 /// Serves one service.
 pub(crate) fn service(words: &cli::Service, global: &Global, session: &Session) -> Outcome {
     let analyzer = analyzer(&words.name)?;
+    let given = systemd::sockets()?;
     let told = Told::of(&words.listening, "serve.service-host", "serve.service-port", global)?;
     let _held = held(&words.listening, Some(analyzer))?;
     life::live(session, async |life| {
         let rules = Arc::new(Rules::of(&told.config.serve)?);
-        let places = Places::of_service(&told.config.serve, analyzer, &rules).await?;
+        let places = Places::of_service(&told.config.serve, analyzer, &rules, given).await?;
         let house = House::with_service(told, places, rules, global).await?;
         run(house, life, session).await
     })

@@ -115,10 +115,10 @@ fn of_live(task: &Value, url: &str) -> Row {
 
 /// What the book of this machine remembers.
 async fn remembered(addresses: &Addresses) -> Result<Vec<Row>, Failure> {
-    let folder = book_folder(addresses.serve())?;
-    if !folder.is_dir() {
+    // Without a home there is no book either.
+    let Some(folder) = book_folder(addresses.serve()).ok().filter(|folder| folder.is_dir()) else {
         return Ok(Vec::new());
-    }
+    };
     let reader = open(folder).await?;
     let records = reader.tasks(TaskQuery::default()).await?;
     Ok(records.iter().map(of_record).collect())

@@ -2,14 +2,17 @@
 //!
 //! Keeps: an address that other machines reach is only listened on where tokens are set up.
 
-use super::{rules::Rules, systemd};
+use super::rules::Rules;
 use crate::failure::Failure;
 use assay_config::Serve;
 use assay_wire::{
     Analyzer, ListenTerms, Listener, TlsServer, WireError,
     routes::{ANALYZERS, GATEWAY_PORT},
 };
-use std::{io, net::SocketAddr};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+};
 use tokio::net::lookup_host;
 
 /// Who is served behind a socket.
@@ -43,6 +46,7 @@ impl Places {
         serve: &Serve,
         no_service_ports: bool,
         rules: &Rules,
+        given: Vec<TcpListener>,
     ) -> Result<Self, Failure> {
         let mut wanted = vec![(Whom::Gateway, serve.host.clone(), serve.port)];
         if !no_service_ports && serve.services.static_analyzer.is_empty() {
@@ -50,7 +54,7 @@ impl Places {
             let whom = Whom::Service(Analyzer::Static);
             wanted.push((whom, host, Analyzer::Static.row().port));
         }
-        Self::open(wanted, serve, rules).await
+        Self::open(wanted, serve, rules, given).await
     }
 
     /// The socket of one service.
@@ -58,16 +62,18 @@ impl Places {
         serve: &Serve,
         analyzer: Analyzer,
         rules: &Rules,
+        given: Vec<TcpListener>,
     ) -> Result<Self, Failure> {
         let port = serve.service_port.unwrap_or(analyzer.row().port);
         let wanted = vec![(Whom::Service(analyzer), serve.service_host.clone(), port)];
-        Self::open(wanted, serve, rules).await
+        Self::open(wanted, serve, rules, given).await
     }
 
     async fn open(
         wanted: Vec<(Whom, String, u16)>,
         serve: &Serve,
         rules: &Rules,
+        given: Vec<TcpListener>,
     ) -> Result<Self, Failure> {
         let tls =
             serve.tls.as_ref().map(|files| TlsServer::from_pem(&files.certificate, &files.key));
@@ -78,7 +84,7 @@ impl Places {
             per_address_max: serve.max_clients_per_address,
             ..ListenTerms::default()
         };
-        let mut given = systemd::sockets()?.into_iter();
+        let mut given = given.into_iter();
         let mut all = Vec::new();
         for (whom, host, port) in wanted {
             // The manager's sockets are for those who come first: the gateway, then its services.

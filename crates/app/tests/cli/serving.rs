@@ -11,7 +11,11 @@ use crate::{
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use served::{Peer, Served};
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    net::TcpListener,
+    process::{Command, Stdio},
+};
 use testkit::{lives, wait_until};
 
 /// A world with app 1 of the model `acme`, and one tool.
@@ -299,6 +303,28 @@ fn two_gateways_do_not_share_a_book() {
     let ran = world.says(&["serve", "--listen", "127.0.0.1:0", "--no-service-ports"]);
     ran.exits(2).complains(&["book"]);
     drop(served);
+}
+
+#[test]
+fn a_socket_that_the_systems_manager_has_opened_is_served_on() {
+    let world = with_an_app(Fake::clean());
+    // What systemd does: a socket as descriptor 3, and the number of the process that gets it.
+    let script = "import os, socket, sys\n\
+        listening = socket.create_server(('127.0.0.1', 0))\n\
+        os.dup2(listening.fileno(), 3)\n\
+        os.set_inheritable(3, True)\n\
+        os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')\n\
+        print(f'given {listening.getsockname()[1]}', file=sys.stderr, flush=True)\n\
+        os.execv(sys.argv[1], sys.argv[1:])\n";
+    let inner = world.assay(["serve", "--no-service-ports", "--listen", "127.0.0.1:1"]);
+    let mut command = Command::new("python3");
+    command.args(["-c", script]).arg(inner.get_program()).args(inner.get_args()).env_clear();
+    command.envs(inner.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(inner.get_current_dir().unwrap()).stdin(Stdio::null());
+    let served = Served::of(command);
+    let port = served.address.rsplit(':').next().unwrap().to_owned();
+    assert!(served.said().contains(&format!("given {port}\n")), "{}", served.said());
+    assert_eq!(served.peer().ask(&json!({ "type": "ping" }))["type"], "pong");
 }
 
 #[test]

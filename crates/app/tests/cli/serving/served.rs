@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
@@ -48,7 +48,14 @@ impl Served {
     #[track_caller]
     pub(crate) fn start(world: &World, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = world.assay(args);
-        command.envs(variables.iter().copied()).stderr(Stdio::piped()).stdout(Stdio::null());
+        command.envs(variables.iter().copied());
+        Self::of(command)
+    }
+
+    /// The server that a command becomes.
+    #[track_caller]
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stderr(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (heard, stderr) = (Arc::clone(&said), child.stderr.take().unwrap());
