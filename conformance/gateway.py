@@ -553,7 +553,7 @@ async def nothing_outside_of_the_source_roots_is_reached(world):
 async def a_flood_is_limited_and_told_when_to_come_back(world):
     # A client is its address: this one floods, the others do not notice.
     async with connect(world.url, local_addr=("127.0.0.9", 0)) as flood, connect(world.url) as other:
-        asked = [request("nosuch", number) for number in range(1, 901)]
+        asked = [request("nosuch", number) for number in range(1, 2_001)]
         for one in asked:
             await send(flood, one)
         codes, got = [], set()
@@ -567,7 +567,8 @@ async def a_flood_is_limited_and_told_when_to_come_back(world):
                     check_frame(frame["data"], retry_after_ms=int, message=str)
                     assert frame["data"]["retry_after_ms"] > 0, frame
         limited = codes.count("rate_limited")
-        assert 0 < limited <= 300, f"{limited} of 900 were limited"
+        # The burst was let through, and of the rest what came faster than the rate was not.
+        assert 0 < limited <= len(asked) - 600, f"{limited} of {len(asked)} were limited"
         # What costs nothing is never limited.
         for kind in ("heartbeat", "ping", "status_request"):
             frame = await ask(flood, {"type": kind})
