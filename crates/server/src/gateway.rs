@@ -31,6 +31,7 @@ use assay_pool::{EndpointId, EndpointTerms, Pool, PoolTerms, ServiceId};
 use assay_rules::{Dice, admission::AdmissionLimits, ledger::LedgerTerms, rate_limit};
 use assay_store::Book;
 use assay_wire::{AnalysisRequest, Analyzer, ConnectTerms, Connection, Fault};
+use batch::Batches;
 use connector::Connector;
 use dispatch::{Dispatch, GatewayPool, Means};
 use std::{
@@ -100,6 +101,7 @@ pub(crate) struct Shared {
     book: Option<Arc<Book>>,
     /// Analyzers by the name under which the pool knows them.
     services: BTreeMap<&'static str, ServiceId>,
+    batches: Batches,
     replicas: Mutex<BTreeMap<String, Replica>>,
     started: Instant,
     tasks: TaskTracker,
@@ -187,6 +189,7 @@ impl Gateway {
             resolve,
             book,
             services,
+            batches: Batches::default(),
             replicas: Mutex::default(),
             started: Instant::now(),
             tasks,

@@ -1,21 +1,29 @@
 //! Many apps, one answer.
 //!
 //! Keeps: no more of a batch is asked for at once than a window, so that a large one does not fill
-//! the queue for all; each app is a task of its own, which can be seen and cancelled by itself.
+//! the queue for all; each app is a task of its own, which can be seen and cancelled by itself; a
+//! batch that is cancelled still answers once, with what has ended.
 
-use super::{asking::Asking, follower::released};
+use super::{Client, asking::Asking, follower::released, frames::error};
 use crate::{
-    desk::Seat,
+    desk::{Canceller, Seat, Unwanted},
     following::{Following, Step},
+    log::End,
     outgoing::{Outgoing, say, say_end},
 };
+use assay_model::TaskId;
+use assay_rules::ledger::ClientId;
 use assay_wire::{
     AnalysisRequest, AnalysisStatus, Analyzer, ErrorCode, Fault, Progress, TaskState, TaskStatus,
-    gateway::{BatchItem, BatchRequest, BatchSummary, Frame, Reply},
+    gateway::{BatchItem, BatchRequest, BatchSummary, CancelWish, Frame, Reply},
 };
 use futures_util::{StreamExt, stream};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 /// Apps of one batch that are asked for at once.
 const WINDOW: usize = 32;
@@ -25,18 +33,112 @@ const WAIT_MIN: Duration = Duration::from_millis(20);
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Batch {
-    pub(super) asking: Asking,
-    pub(super) outgoing: Outgoing,
-    pub(super) id: String,
+    asking: Asking,
+    outgoing: Outgoing,
+    id: String,
+    under_way: UnderWay,
+}
+
+/// Batches that have not ended, of all clients.
+#[derive(Debug, Default)]
+pub(super) struct Batches {
+    all: Mutex<Vec<UnderWay>>,
+}
+
+/// One batch, as whoever asks for it sees it.
+#[derive(Clone, Debug)]
+pub(super) struct UnderWay {
+    pub(super) task: TaskId,
+    who: Arc<str>,
+    client: ClientId,
+    /// The `id` of its request.
+    request: String,
+    cancel: CancellationToken,
+    over: CancellationToken,
+}
+
+// === impl Batches ===
+
+impl Batches {
+    fn begin(&self, task: TaskId, asking: &Asking, request: &str) -> UnderWay {
+        let under_way = UnderWay {
+            task,
+            who: Arc::clone(&asking.who),
+            client: asking.client,
+            request: request.to_owned(),
+            cancel: CancellationToken::new(),
+            over: CancellationToken::new(),
+        };
+        let mut all = self.lock();
+        all.retain(|one| !one.over.is_cancelled());
+        all.push(under_way.clone());
+        under_way
+    }
+
+    pub(super) fn of_task(&self, task: &TaskId) -> Option<UnderWay> {
+        self.find(|one| one.task == *task)
+    }
+
+    /// The batch that a client wants to cancel, if it is one.
+    pub(super) fn wished(&self, wish: &CancelWish, client: ClientId) -> Option<UnderWay> {
+        let by_task = wish.task_id.as_ref().and_then(|task| self.of_task(task));
+        let is_own = |one: &UnderWay| {
+            one.client == client && wish.correlation_id.as_ref() == Some(&one.request)
+        };
+        by_task.or_else(|| self.find(is_own))
+    }
+
+    fn find(&self, is_it: impl Fn(&UnderWay) -> bool) -> Option<UnderWay> {
+        self.lock().iter().find(|one| is_it(one) && !one.over.is_cancelled()).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<UnderWay>> {
+        self.all.lock().expect("nothing panics while it holds them")
+    }
+}
+
+// === impl UnderWay ===
+
+impl UnderWay {
+    /// Stops the batch for a client, and says so when nothing of it runs any more.
+    pub(super) async fn stop(self, client: Client, outgoing: Outgoing, id: String) {
+        if client.who != self.who && !client.scopes.admin {
+            let fault = Fault::new(ErrorCode::Unauthorized, "this batch is another client's");
+            return say(&outgoing, error(Some(id), fault)).await;
+        }
+        self.cancel.cancel();
+        self.over.cancelled().await;
+        let status = TaskStatus::new(TaskState::Cancelled, Some(self.task));
+        say(&outgoing, Frame::answering(id, Reply::Task(Box::new(status))).encode()).await;
+    }
+}
+
+impl Drop for Batch {
+    /// Also when its client has gone: nobody waits for it any more.
+    fn drop(&mut self) {
+        self.under_way.over.cancel();
+    }
 }
 
 // === impl Batch ===
 
 impl Batch {
+    pub(super) fn new(
+        asking: Asking,
+        outgoing: Outgoing,
+        id: String,
+        batch: &BatchRequest,
+    ) -> Self {
+        let task = batch.task_id.clone().unwrap_or_else(crate::names::fresh_task);
+        let under_way = asking.shared.batches.begin(task, &asking, &id);
+        Self { asking, outgoing, id, under_way }
+    }
+
     pub(super) async fn run(self, batch: BatchRequest) {
-        let BatchRequest { requests, task_id, detach } = batch;
+        let BatchRequest { requests, detach, .. } = batch;
         let total = requests.len() as u64;
-        let task = task_id.unwrap_or_else(crate::names::fresh_task);
+        let task = self.under_way.task.clone();
+        let cancel = &self.under_way.cancel;
         let queued = TaskStatus::new(TaskState::Queued, Some(task.clone()));
         self.say(Reply::Task(Box::new(queued))).await;
         let asking = Arc::new(self.asking.clone());
@@ -44,7 +146,7 @@ impl Batch {
             .map(|(number, mut request)| {
                 request.detach |= detach;
                 let asking = Arc::clone(&asking);
-                async move { (number, one(&asking, request).await) }
+                async move { (number, one(&asking, request, cancel).await) }
             })
             .buffer_unordered(WINDOW);
         let mut results: Vec<Option<BatchItem>> = (0..total).map(|_| None).collect();
@@ -68,6 +170,7 @@ impl Batch {
         let count = |status| results.iter().filter(|item| item.status == status).count() as u64;
         let succeeded = count(AnalysisStatus::Success);
         let status = match (succeeded, succeeded + count(AnalysisStatus::Partial)) {
+            (some, _) if some < total && cancel.is_cancelled() => AnalysisStatus::Cancelled,
             (all, _) if all == total => AnalysisStatus::Success,
             (_, 0) => AnalysisStatus::Error,
             _ => AnalysisStatus::Partial,
@@ -88,7 +191,7 @@ fn words(item: &BatchItem) -> String {
     format!("{model}/app{app} ended with {}", item.status.as_str())
 }
 
-async fn one(asking: &Asking, request: AnalysisRequest) -> BatchItem {
+async fn one(asking: &Asking, request: AnalysisRequest, cancel: &CancellationToken) -> BatchItem {
     let mut item = BatchItem {
         model_slug: request.model.clone(),
         app_number: request.app_number,
@@ -97,26 +200,55 @@ async fn one(asking: &Asking, request: AnalysisRequest) -> BatchItem {
         result: None,
         error: None,
     };
-    match submit(asking, request).await {
+    let submitted = tokio::select! {
+        biased;
+        () = cancel.cancelled() => {
+            item.status = AnalysisStatus::Cancelled;
+            item.error = Some(Fault::new(ErrorCode::Cancelled, "the batch was cancelled"));
+            return item;
+        }
+        submitted = submit(asking, request) => submitted,
+    };
+    match submitted {
         Err(fault) => item.error = Some(fault),
         Ok((seat, analyzer)) => {
-            let mut following = Following::new(seat);
-            let end = loop {
-                match following.next().await {
-                    Step::Events(_) => {}
-                    Step::End(end) => break end,
-                    Step::Released(why) => {
-                        break Arc::new(released(analyzer, following.task(), why));
-                    }
-                }
-            };
-            item.task_id = Some(following.task().clone());
+            let end = followed(asking, seat, analyzer, cancel, &mut item).await;
             item.status = end.status;
             item.result = Some(end.body.clone());
             item.error.clone_from(&end.fault);
         }
     }
     item
+}
+
+/// Follows one app to its end, which comes soon once the batch is cancelled.
+async fn followed(
+    asking: &Asking,
+    seat: Seat,
+    analyzer: Analyzer,
+    cancel: &CancellationToken,
+    item: &mut BatchItem,
+) -> Arc<End> {
+    let unwanted = Unwanted::Request(seat.task.clone(), seat.ticket);
+    let mut following = Following::new(seat);
+    item.task_id = Some(following.task().clone());
+    let mut may_stop = true;
+    loop {
+        let step = tokio::select! {
+            step = following.next() => step,
+            () = cancel.cancelled(), if may_stop => {
+                may_stop = false;
+                let by = Canceller { client: asking.client, only_of: None };
+                asking.shared.desk.cancel(unwanted.clone(), by).await;
+                continue;
+            }
+        };
+        match step {
+            Step::Events(_) => {}
+            Step::End(end) => return end,
+            Step::Released(why) => return Arc::new(released(analyzer, following.task(), why)),
+        }
+    }
 }
 
 /// Asks until there is room: a batch that was taken is not to fail because it is large.

@@ -20,7 +20,7 @@ use assay_rules::balance::Zone;
 use assay_wire::{
     AnalysisRequest, CloseCode, Connection, ErrorCode, Fault, Reader, ServiceName, TaskState,
     TaskStatus, Utf8Bytes, WireError, Writer,
-    gateway::{Frame, Register, Registration, Reply, Request, StatusWish},
+    gateway::{CancelWish, Frame, Register, Registration, Reply, Request, StatusWish},
 };
 use futures_util::FutureExt;
 use std::sync::Arc;
@@ -191,14 +191,12 @@ impl Session {
                 return Ok(());
             }
             Request::Batch(batch) => {
-                let outgoing = self.outgoing.clone();
-                let batch_run = Batch { asking: self.asking.clone(), outgoing, id };
-                self.followers.spawn(batch_run.run(*batch));
+                let carried = Batch::new(self.asking.clone(), self.outgoing.clone(), id, &batch);
+                self.followers.spawn(carried.run(*batch));
                 return Ok(());
             }
             Request::Cancel(wish) => {
-                let by_request = wish.correlation_id.and_then(|id| self.by_request.seat_of(&id));
-                self.cancel(id, wish.task_id.map(Unwanted::Task).or(by_request)).await;
+                self.cancel(id, wish).await;
                 return Ok(());
             }
             Request::Progress(progress) => {
@@ -283,7 +281,13 @@ impl Session {
         Ok(())
     }
 
-    async fn cancel(&mut self, id: String, unwanted: Option<Unwanted>) {
+    async fn cancel(&mut self, id: String, wish: CancelWish) {
+        if let Some(batch) = self.asking.shared.batches.wished(&wish, self.asking.client) {
+            self.followers.spawn(batch.stop(self.client.clone(), self.outgoing.clone(), id));
+            return;
+        }
+        let by_request = wish.correlation_id.and_then(|id| self.by_request.seat_of(&id));
+        let unwanted = wish.task_id.map(Unwanted::Task).or(by_request);
         let task = unwanted.as_ref().map(|unwanted| unwanted.task().clone());
         let cancelled = match unwanted {
             Some(unwanted) => {

@@ -49,6 +49,9 @@ impl Shared {
 
     /// The state of a task: of this process, else as the book remembers it.
     pub(super) async fn task_status(&self, task: TaskId) -> TaskStatus {
+        if self.batches.of_task(&task).is_some() {
+            return TaskStatus::new(TaskState::Running, Some(task));
+        }
         if let Some(log) = self.desk.find(task.clone()).await {
             return match log.ended() {
                 None => TaskStatus::new(TaskState::Running, Some(task)),

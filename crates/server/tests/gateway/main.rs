@@ -370,6 +370,36 @@ async fn a_large_batch_is_not_refused_for_being_large() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_is_cancelled_answers_once_and_leaves_nothing() {
+    let world = World::new(4, GatewayTerms::default());
+    let mut client = world.client();
+    let apps: Vec<Value> = (0..100).map(|number| json!(["waits", number])).collect();
+    let data = json!({ "apps": apps, "task_id": "b1" });
+    send(&mut client, json!({ "type": "batch_request", "id": "b", "data": data })).await;
+    while world.service.health().await.active < 4 {
+        tokio::task::yield_now().await;
+    }
+    let ask = json!({ "type": "status_request", "id": "s", "data": { "task_id": "b1" } });
+    let mut other = world.client();
+    send(&mut other, ask).await;
+    assert_eq!(receive(&mut other).await["data"]["state"], "running");
+    let cancel = json!({ "type": "cancel_request", "id": "c", "data": { "task_id": "b1" } });
+    send(&mut other, cancel.clone()).await;
+    assert_eq!(receive(&mut other).await["data"]["state"], "cancelled");
+    let result = until(&mut client, "batch_result").await;
+    assert_eq!(
+        (&result["data"]["status"], &result["data"]["total"]),
+        (&json!("cancelled"), &json!(100))
+    );
+    for item in result["data"]["results"].as_array().unwrap() {
+        assert_eq!(item["status"], "cancelled");
+    }
+    assert_eq!(world.service.health().await.active, 0);
+    send(&mut other, cancel).await;
+    assert_eq!(receive(&mut other).await["data"]["state"], "not_found");
+}
+
+#[tokio::test(start_paused = true)]
 async fn nobody_cancels_the_work_of_another_client_but_an_admin() {
     let world = world();
     let mut owner = world.client_of("owner", Scopes { run: true, ..Scopes::default() });
