@@ -19,7 +19,7 @@ mod office; // the task that owns it all
 pub(crate) use ask::{
     Asked, Before, Cancelled, Canceller, DeskStats, Refused, Run, Seat, Unwanted, WorkKey,
 };
-pub(crate) use carry::{Work, before_deadline};
+pub(crate) use carry::{Work, before_deadline, unstarted};
 pub(crate) use live::Kept;
 pub(crate) use msg::TaskSummary;
 

@@ -6,14 +6,18 @@ use assay_rules::{
     admission::{Priority, Shut},
     ledger::{Age, ClientId, Follow, Released, RunId, Ticket},
 };
-use assay_wire::AnalysisRequest;
-use std::{sync::Arc, time::Duration};
+use assay_wire::{AnalysisRequest, TaskState};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{
     sync::{oneshot, watch},
     time::Instant,
 };
 
-/// What makes two requests the same work: the first half of a BLAKE3 digest, or of its like.
+/// What makes two requests the same work: a hash of all that does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct WorkKey(pub(crate) u128);
 
@@ -134,6 +138,41 @@ pub(crate) struct DeskStats {
     pub(crate) cancelled: u64,
     pub(crate) refused: u64,
     pub(crate) is_draining: bool,
+}
+
+// === impl Cancelled ===
+
+impl Cancelled {
+    /// What whoever asked is told.
+    pub(crate) fn state(&self) -> TaskState {
+        match self {
+            Self::Stopping(_) | Self::Left => TaskState::Cancelled,
+            Self::AlreadyEnded => TaskState::AlreadyFinished,
+            Self::NotFound | Self::NotYours => TaskState::NotFound,
+        }
+    }
+
+    /// Waits until it may be told: "cancelled" is said when the last process is gone.
+    pub(crate) async fn done(self) {
+        if let Self::Stopping(log) = self {
+            log.wait_for_end().await;
+        }
+    }
+}
+
+// === impl WorkKey ===
+
+impl WorkKey {
+    /// Makes the key of what `hash` puts into a hasher, twice as wide as one hash.
+    pub(crate) fn of(hash: impl Fn(&mut DefaultHasher)) -> Self {
+        let half = |salt: u8| {
+            let mut hasher = DefaultHasher::new();
+            salt.hash(&mut hasher);
+            hash(&mut hasher);
+            hasher.finish()
+        };
+        Self(u128::from(half(0)) << 64 | u128::from(half(1)))
+    }
 }
 
 // === impl Unwanted ===

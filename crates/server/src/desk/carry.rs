@@ -129,7 +129,8 @@ async fn worked<W: Work>(work: &W, run: &Arc<Run>) -> End {
     end
 }
 
-pub(super) fn unstarted<W: Work>(work: &W, run: &Run, reason: CancelReason) -> End {
+/// The end of a run that has no answer, since it was stopped.
+pub(crate) fn unstarted<W: Work>(work: &W, run: &Run, reason: CancelReason) -> End {
     let (status, code) = match reason {
         CancelReason::DeadlinePassed => (AnalysisStatus::Timeout, ErrorCode::Timeout),
         CancelReason::NobodyWaits | CancelReason::Requested | CancelReason::ShuttingDown => {

@@ -4,7 +4,11 @@
 //! left; the whole call is judged, from the lease to the answer.
 
 use super::dispatch::{Attempt, Dispatch, end_of};
-use crate::{desk::Run, log::End, margin::less_a_margin};
+use crate::{
+    desk::{Run, unstarted},
+    log::End,
+    margin::less_a_margin,
+};
 use assay_model::{CancelReason, Event};
 use assay_rules::breaker::Answer;
 use assay_wire::{
@@ -90,7 +94,7 @@ impl Call<'_> {
         }
         // Closing the connection cancels, too: for a service that did not answer.
         let is_reusable = is_gone && end.is_some();
-        let end = end.unwrap_or_else(|| self.dispatch.stopped(self.run, reason));
+        let end = end.unwrap_or_else(|| unstarted(self.dispatch, self.run, reason));
         let answer = match reason {
             // The whole call is judged: an answer that does not come in time is a failure.
             CancelReason::DeadlinePassed => Answer::Failure,

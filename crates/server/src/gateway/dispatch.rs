@@ -9,13 +9,13 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    desk::{Run, Work},
+    desk::{Run, Work, unstarted},
     log::End,
     metrics::Metrics,
     progress::Progress,
     refusal::whole_ms,
 };
-use assay_model::{CancelReason, Event};
+use assay_model::Event;
 use assay_pool::{EndpointId, LeaseError, Pool, ServiceId, Wish};
 use assay_rules::{
     Dice,
@@ -126,7 +126,7 @@ impl Dispatch {
         let leased = tokio::select! {
             biased;
             leased = self.means.pool.lease(wish) => leased,
-            reason = run.cancelled() => return Attempt::Ended(self.stopped(run, reason)),
+            reason = run.cancelled() => return Attempt::Ended(unstarted(self, run, reason)),
         };
         let mut lease = match leased {
             Ok(lease) => lease,
@@ -147,16 +147,6 @@ impl Dispatch {
             }
             ended @ Attempt::Ended(_) => ended,
         }
-    }
-
-    pub(super) fn stopped(&self, run: &Run, reason: CancelReason) -> End {
-        let (status, code) = match reason {
-            CancelReason::DeadlinePassed => (AnalysisStatus::Timeout, ErrorCode::Timeout),
-            CancelReason::NobodyWaits | CancelReason::Requested | CancelReason::ShuttingDown => {
-                (AnalysisStatus::Cancelled, ErrorCode::Cancelled)
-            }
-        };
-        self.unstarted(run, status, Fault::new(code, crate::desk::words_of(reason)))
     }
 
     async fn remember_start(&self, run: &Run, attempt: u32) {

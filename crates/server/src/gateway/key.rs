@@ -3,20 +3,14 @@
 use super::Resolved;
 use crate::desk::WorkKey;
 use assay_wire::{AnalysisRequest, Route};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{Hash, Hasher};
 
 /// Names the work of a request: the model, the app, what is looked for, with which tools and
 /// settings, in which source. Where the client names a task that name stands for the last four.
 ///
 /// Not in it: who asks, when, how long he waits, how urgent it is.
 pub(super) fn key_of(resolved: &Resolved, route: &Route) -> WorkKey {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        hash(resolved, route, &mut hasher);
-        hasher.finish()
-    };
-    WorkKey(u128::from(half(0)) << 64 | u128::from(half(1)))
+    WorkKey::of(|hasher| hash(resolved, route, hasher))
 }
 
 fn hash(resolved: &Resolved, route: &Route, hasher: &mut impl Hasher) {

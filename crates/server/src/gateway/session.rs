@@ -12,7 +12,7 @@ use crate::{
     asked::ByRequest,
     desk::{Cancelled, Canceller, Unwanted},
     outgoing::{self, Outgoing, Say, last_words, say},
-    refusal::{self},
+    refusal,
 };
 use assay_model::TaskId;
 use assay_pool::EndpointTerms;
@@ -303,23 +303,16 @@ impl Session {
                 .suggest("use its token, or one with the scope `admin`");
             return say(&self.outgoing, error(Some(id), fault)).await;
         }
-        let state = match &cancelled {
-            Cancelled::Stopping(_) | Cancelled::Left => TaskState::Cancelled,
-            Cancelled::AlreadyEnded => TaskState::AlreadyFinished,
+        let state = match (cancelled.state(), &task) {
             // Another process may have ended it.
-            Cancelled::NotFound | Cancelled::NotYours => match &task {
-                Some(task) => self.remembered(task).await,
-                None => TaskState::NotFound,
-            },
+            (TaskState::NotFound, Some(task)) => self.remembered(task).await,
+            (state, _) => state,
         };
         let reply = Reply::Task(Box::new(TaskStatus::new(state, task)));
         let frame = Frame::answering(id, reply).encode();
         let outgoing = self.outgoing.clone();
         self.followers.spawn(async move {
-            if let Cancelled::Stopping(log) = cancelled {
-                // "Cancelled" is said when the last process is gone.
-                log.wait_for_end().await;
-            }
+            cancelled.done().await;
             say(&outgoing, frame).await;
         });
     }

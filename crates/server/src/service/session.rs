@@ -24,7 +24,7 @@ use assay_wire::{
 use futures_util::FutureExt;
 use serde_json::json;
 use std::{
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::Hash,
     sync::{Arc, atomic::Ordering},
 };
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
@@ -237,18 +237,10 @@ impl<A: Analyze> Session<A> {
             }
             None => Cancelled::NotFound,
         };
-        let state = match &cancelled {
-            Cancelled::Stopping(_) | Cancelled::Left => TaskState::Cancelled,
-            Cancelled::AlreadyEnded => TaskState::AlreadyFinished,
-            Cancelled::NotFound | Cancelled::NotYours => TaskState::NotFound,
-        };
-        let frame = self.task(TaskStatus::new(state, task), Some(correlation)).encode();
+        let frame = self.task(TaskStatus::new(cancelled.state(), task), Some(correlation)).encode();
         let outgoing = self.outgoing.clone();
         self.followers.spawn(async move {
-            if let Cancelled::Stopping(log) = cancelled {
-                // "Cancelled" is said when the last process is gone.
-                log.wait_for_end().await;
-            }
+            cancelled.done().await;
             say(&outgoing, frame).await;
         });
     }
@@ -301,12 +293,7 @@ fn task_status<A: Analyze>(shared: &Shared<A>, log: &Log, task: TaskId) -> TaskS
 
 /// Requests that name a task are the same work when they name the same one of the same app.
 fn key_of(request: &AnalysisRequest, task: &TaskId) -> WorkKey {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        (salt, &request.model, request.app_number, task).hash(&mut hasher);
-        hasher.finish()
-    };
-    WorkKey(u128::from(half(0)) << 64 | u128::from(half(1)))
+    WorkKey::of(|hasher| (&request.model, request.app_number, task).hash(hasher))
 }
 
 /// Follows one run for one client.
