@@ -5,8 +5,7 @@
 //! ours panics; the deadline begins when the tools are there; nothing is left on disk but the
 //! results.
 //!
-//! Does not: print, or know where results lie. (The desk of the gateway will own this path; until
-//! then analyzers run directly.)
+//! Does not: print, or know where results lie, or who asked for it: a desk does.
 
 mod assemble; // what all tools said -> the report
 mod call; // one process and its output

@@ -17,5 +17,5 @@ mod tables; // what came of all together, and where it is written
 
 pub(crate) use board::Board;
 pub(crate) use choose::{Choice, choose};
-pub(crate) use run::Batch;
+pub(crate) use run::{Batch, at_once};
 pub(crate) use tables::{Told, deliver, report};

@@ -15,6 +15,7 @@ mod host; // the machine
 mod interrupt; // signals
 mod logging; // diagnostics for people and machines
 mod outputs; // the files and streams that reports go to
+mod painter; // a thread that nobody waits for
 mod serving; // `serve` and `service`
 mod session; // what every command has: styles, cache, journal
 mod setup; // what an analysis was told, checked

@@ -4,8 +4,11 @@ use crate::{
     cli::{Color, Global},
     failure::Failure,
     interrupt::Interrupt,
+    painter::Painter,
 };
+use assay_model::Event;
 use assay_provision::{Provisioner, Settings};
+use assay_server::Tell;
 use assay_term::{BatchProgress, ColorChoice, Progress, ProgressMode, Style, Terminal};
 use serde::Serialize;
 use std::{
@@ -63,9 +66,15 @@ impl Session {
         self.quiet
     }
 
-    /// Begins to show the progress of something.
-    pub(crate) fn progress(&self) -> Progress {
-        Progress::new(self.progress_mode(), self.err, Box::new(io::stderr()))
+    /// Begins to show the progress of something. What comes back takes its events; dropping it
+    /// leaves a clean terminal. Nobody ever waits for that terminal but whoever drops it.
+    pub(crate) fn progress(&self) -> Tell {
+        let mut progress = Progress::new(self.progress_mode(), self.err, Box::new(io::stderr()));
+        let painter = Painter::begin("progress", move |at_ms, event: Option<Event>| match event {
+            Some(event) => progress.event(&event),
+            None => progress.tick(at_ms),
+        });
+        Box::new(move |event| painter.tell(event.clone()))
     }
 
     /// Begins to show the progress of so many apps.

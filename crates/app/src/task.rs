@@ -15,11 +15,11 @@ use crate::{
 use assay_model::{Event, Report, TaskId, ToolStatus};
 use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
 use assay_rules::{Durations, Estimate};
+use assay_server::Tell;
 use assay_store::{
     DurationsFile, Learnt, Place, ResultsRoot, RunLog, StoreError, TaskFolder, TaskInfo,
     make_task_id,
 };
-use assay_term::Progress;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
@@ -39,22 +39,16 @@ const ATTEMPTS_MAX: u32 = 1000;
 type Made = (TaskInfo, TaskFolder, RunLog);
 
 /// An analysis that is about to run.
+#[derive(Debug)]
 pub(crate) struct Task {
     setup: Setup,
     info: TaskInfo,
     folder: TaskFolder,
-    log: SharedLog,
-    journal: Arc<Journal>,
-}
-
-/// Who follows an analysis while it runs.
-pub(crate) struct Audience {
-    pub(crate) progress: Progress,
-    /// Hears of every event after it is in the log.
-    pub(crate) tell: Box<dyn FnMut(&Event) + Send>,
+    log: RunLog,
 }
 
 /// An analysis that has ended with a report, which is not yet kept.
+#[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) finished: Finished,
     folder: TaskFolder,
@@ -65,14 +59,10 @@ pub(crate) struct Done {
 
 impl Task {
     /// Makes the folder of an analysis and begins its log.
-    pub(crate) fn begin(
-        setup: Setup,
-        root: &ResultsRoot,
-        audience: Audience,
-    ) -> Result<Self, Failure> {
+    pub(crate) fn begin(setup: Setup, root: &ResultsRoot) -> Result<Self, Failure> {
         let now = jiff::Timestamp::now();
-        let made = make_folder(&setup, root, (make_task_id(now)?, now))?;
-        Ok(Self::with(setup, made, audience))
+        let (info, folder, log) = make_folder(&setup, root, (make_task_id(now)?, now))?;
+        Ok(Self { setup, info, folder, log })
     }
 
     /// The same under a name that somebody else chose. Where that is taken it is another attempt,
@@ -81,22 +71,27 @@ impl Task {
         task: &TaskId,
         setup: Setup,
         root: &ResultsRoot,
-        audience: Audience,
     ) -> Result<Self, Failure> {
         let now = jiff::Timestamp::now();
         let mut attempt = 1;
         loop {
             match make_folder(&setup, root, (attempt_of(task, attempt), now)) {
                 Err(StoreError::Exists { .. }) if attempt < ATTEMPTS_MAX => attempt += 1,
-                made => return Ok(Self::with(setup, made?, audience)),
+                made => {
+                    let (info, folder, log) = made?;
+                    return Ok(Self { setup, info, folder, log });
+                }
             }
         }
     }
 
-    fn with(setup: Setup, (info, folder, log): Made, audience: Audience) -> Self {
-        let log: SharedLog = Arc::new(Mutex::new(Some(log)));
-        let journal = Arc::new(journal(&log, audience));
-        Self { setup, info, folder, log, journal }
+    pub(crate) fn id(&self) -> &TaskId {
+        &self.info.task
+    }
+
+    /// The app, as a request names it.
+    pub(crate) fn source(&self) -> String {
+        self.setup.path.display().to_string()
     }
 
     /// Where its results go.
@@ -104,7 +99,12 @@ impl Task {
         self.folder.place()
     }
 
-    /// Runs it to its end.
+    /// Says that it never ran.
+    pub(crate) fn abandon(self) -> Result<(), StoreError> {
+        self.folder.abandon(self.log)
+    }
+
+    /// Runs it to its end. `tell` hears of every event after it is in the log.
     ///
     /// # Cancel safety
     ///
@@ -113,8 +113,11 @@ impl Task {
         self,
         toolbox: &Arc<Toolbox>,
         turn: Turn,
+        tell: Tell,
         interrupt: &Interrupt,
     ) -> Result<Done, Failure> {
+        let log: SharedLog = Arc::new(Mutex::new(Some(self.log)));
+        let journal = Arc::new(journal(&log, tell));
         let learnt = durations_file(toolbox);
         let request = Request {
             durations: known(&learnt),
@@ -123,9 +126,9 @@ impl Task {
             setup: self.setup,
             toolbox: Arc::clone(toolbox),
         };
-        let ended = analysis::run(request, turn, &self.journal, interrupt).await;
-        self.journal.finish();
-        let log = self.log.lock().expect("the journal's thread has ended").take();
+        let ended = analysis::run(request, turn, &journal, interrupt).await;
+        journal.finish();
+        let log = log.lock().expect("the journal's thread has ended").take();
         let log = log.expect("nobody else takes the log");
         match ended {
             Ok(finished) => {
@@ -163,9 +166,8 @@ fn attempt_of(task: &TaskId, attempt: u32) -> TaskId {
     TaskId::new(&name).expect("the characters are those of a name, and not too many")
 }
 
-fn journal(log: &SharedLog, audience: Audience) -> Journal {
+fn journal(log: &SharedLog, mut tell: Tell) -> Journal {
     let log = Arc::clone(log);
-    let Audience { progress, mut tell } = audience;
     let mut is_broken = false;
     let append = move |event: &Event| {
         let mut log = log.lock().expect("nothing panics while it holds the log");
@@ -180,7 +182,7 @@ fn journal(log: &SharedLog, audience: Audience) -> Journal {
         drop(log);
         tell(event);
     };
-    Journal::new(Box::new(append), progress)
+    Journal::new(append)
 }
 
 // === impl Done ===

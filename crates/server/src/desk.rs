@@ -37,6 +37,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -101,6 +102,12 @@ impl Desk {
         self.tell(Msg::Gone { client }).await;
     }
 
+    /// Says the same without waiting, for a `Drop`. Where the inbox is full, the seats count until the
+    /// run ends.
+    pub(crate) fn leave(&self, client: ClientId) {
+        self.inbox.try_send(Msg::Gone { client }).ok();
+    }
+
     /// Cancels a run: for the seats of whoever asks, or for all where it has none.
     pub(crate) async fn cancel(&self, unwanted: Unwanted, by: Canceller) -> Cancelled {
         let (answer, cancelled) = oneshot::channel();
@@ -143,6 +150,9 @@ impl Desk {
         self.inbox.send(msg).await.ok();
     }
 }
+
+/// As far as a timer looks ahead: tokio's own bound is of this order.
+pub(crate) const FAR: Duration = Duration::from_hours(24 * 365);
 
 /// How a run ends that was stopped before it began.
 pub(crate) fn words_of(reason: CancelReason) -> &'static str {

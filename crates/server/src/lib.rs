@@ -28,4 +28,4 @@ pub use gateway::{
     Scopes,
 };
 pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
-pub use service::{Service, ServiceTerms};
+pub use service::{OwnRun, OwnStep, Service, ServiceTerms};

@@ -7,6 +7,7 @@
 //! Does not: listen. Whoever accepts connections hands them in.
 
 mod carry_out; // what the service does with a run
+mod own; // runs that this process itself waits for
 mod session; // one connection
 
 use crate::{
@@ -20,6 +21,7 @@ use assay_wire::{
     service::{Health, HealthStatus},
 };
 use carry_out::CarryOut;
+pub use own::{OwnRun, OwnStep};
 use std::{
     sync::{
         Arc,
@@ -42,6 +44,9 @@ pub struct ServiceTerms {
     /// How long the work of a connection that broke lives on, so that the client may come back
     /// for it by `task_id`. A connection that is closed in order ends its work at once.
     pub lost_grace: Duration,
+    /// How long an analysis has to end once it is told to. What it does then is to kill, to read what
+    /// is there, and to write it. Beyond that it is dropped, and there is no answer.
+    pub end_within: Duration,
     /// The version that health tells.
     pub version: String,
 }
@@ -79,6 +84,7 @@ impl Default for ServiceTerms {
             queue_max: 100,
             timeout: Duration::from_mins(30),
             lost_grace: Duration::from_secs(10),
+            end_within: Duration::from_secs(20),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -103,7 +109,8 @@ impl<A: Analyze> Service<A> {
     pub fn start(analyzer: A, terms: ServiceTerms) -> Self {
         let analyzer = Arc::new(analyzer);
         let metrics = Arc::<Metrics>::default();
-        let work = Arc::new(CarryOut::new(Arc::clone(&analyzer), Arc::clone(&metrics)));
+        let work =
+            Arc::new(CarryOut::new(Arc::clone(&analyzer), Arc::clone(&metrics), terms.end_within));
         let (desk, office) = Desk::open(desk_terms(&terms), work);
         let tasks = TaskTracker::new();
         tasks.spawn(office);

@@ -9,14 +9,13 @@ use crate::{
     interrupt::{Feed, Interrupt},
     setup::{Base, Setup, shelf_of},
     target::{Sought, Target, Whose},
-    task::{Audience, Done, Task},
+    task::{Done, Task},
 };
-use assay_model::{CancelReason, ToolStatus};
+use assay_model::{CancelReason, Report, ToolStatus};
 use assay_report::{REPLY_BYTES_MAX, ReplyTerms, write_reply};
 use assay_server::{Answer, Job, Tell};
-use assay_term::{Progress, ProgressMode, Style};
 use assay_wire::{AnalysisRequest, AnalysisStatus, Payload};
-use std::{convert::Infallible, io, sync::Arc};
+use std::{convert::Infallible, sync::Arc};
 use tokio::{task::spawn_blocking, time::sleep_until};
 
 /// Runs one analysis to its answer.
@@ -35,7 +34,7 @@ pub(super) async fn analyse(shared: Arc<Shared>, job: Job, tell: Tell) -> Answer
 }
 
 /// Tells the analysis why it must stop, for as long as it is polled.
-async fn pass_on(job: &Job, feed: &Feed) -> Infallible {
+pub(super) async fn pass_on(job: &Job, feed: &Feed) -> Infallible {
     let mut cancel = job.cancel.clone();
     let mut deadline = std::pin::pin!(sleep_until(job.deadline));
     let (mut is_over, mut is_alone) = (false, false);
@@ -77,9 +76,8 @@ async fn try_answer(
         reason = interrupt.asked() => return Err(Refusal::Stopped(reason)),
         turn = toolbox.turn() => turn,
     };
-    let quiet = Progress::new(ProgressMode::Quiet, Style::default(), Box::new(io::sink()));
-    let task = Task::begin_as(&job.task, setup, &shared.root, Audience { progress: quiet, tell })?;
-    let done = task.run(toolbox, turn, interrupt).await?;
+    let task = Task::begin_as(&job.task, setup, &shared.root)?;
+    let done = task.run(toolbox, turn, tell, interrupt).await?;
     shared.at_hand.learn(&done.finished.report);
     let terms = Terms {
         base: Arc::clone(base),
@@ -118,8 +116,7 @@ fn written(done: Done, terms: &Terms) -> Result<Answer, Refusal> {
         report.warnings.push(format!("the results could not be kept: {}", error.in_full()));
     }
     terms.hidden.and(report.app.path.as_ref(), "{app}").apply(report);
-    let some_did = report.tools.iter().any(|run| run.status == ToolStatus::Ok);
-    let status = AnalysisStatus::of_outcome(report.outcome, some_did);
+    let status = status_of(report);
     let catalogue = terms.base.catalogue.iter();
     let shelves = catalogue.map(|tool| (tool.id().clone(), shelf_of(tool))).collect();
     let of_reply = ReplyTerms {
@@ -134,6 +131,12 @@ fn written(done: Done, terms: &Terms) -> Result<Answer, Refusal> {
     let text = String::from_utf8(text).map_err(|error| bug(&error.to_string()))?;
     let analysis = Payload::from_json(text).map_err(|error| bug(&error.to_string()))?;
     Ok(Answer { status, analysis })
+}
+
+/// What a report is worth, in a word of the wire.
+pub(super) fn status_of(report: &Report) -> AnalysisStatus {
+    let some_did = report.tools.iter().any(|run| run.status == ToolStatus::Ok);
+    AnalysisStatus::of_outcome(report.outcome, some_did)
 }
 
 /// What a panic or its like says.

@@ -3,30 +3,35 @@
 
 use super::{board::Board, flight::Flights};
 use crate::{
-    analysis::{Toolbox, Turn},
+    analysis::Turn,
+    analyzers::Here,
     exit::Exit,
     failure::Failure,
     interrupt::Interrupt,
     setup::Setup,
     target::Target,
-    task::{Audience, Done, Task},
+    task::{Done, Task},
 };
 use assay_model::{AppEnd, BatchApp, Event};
 use assay_report::{Sample, app_result};
 use assay_store::{Place, ResultsRoot};
-use assay_term::{Progress, ProgressMode, Style};
 use std::sync::Arc;
 
 /// Apps under way beyond one for each slot. What has handed out its tools holds a slot until the last
 /// has ended; then reports are written, which takes none. A bound, so that a slow disk does not
 /// gather copies of apps.
-const APPS_BEYOND_SLOTS: usize = 2;
+const APPS_BEYOND_SLOTS: u32 = 2;
+
+/// Apps that are under way at once.
+pub(crate) fn at_once(jobs: u32) -> u32 {
+    jobs.saturating_add(APPS_BEYOND_SLOTS)
+}
 
 /// A batch that is ready to run.
 pub(crate) struct Batch {
     pub(crate) setup: Setup,
     pub(crate) targets: Vec<Target>,
-    pub(crate) toolbox: Arc<Toolbox>,
+    pub(crate) here: Here,
     pub(crate) root: ResultsRoot,
     pub(crate) board: Arc<Board>,
 }
@@ -50,7 +55,7 @@ impl Batch {
     ///
     /// Dropping the future stops every tool and removes every temporary file.
     pub(crate) async fn run(&self, interrupt: &Interrupt) -> Vec<Landing> {
-        let at_once = self.setup.jobs as usize + APPS_BEYOND_SLOTS;
+        let at_once = at_once(self.setup.jobs) as usize;
         let mut landed: Vec<Option<Landing>> = self.targets.iter().map(|_| None).collect();
         let mut flights = Flights::new();
         let mut waiting = 0..self.targets.len();
@@ -71,7 +76,7 @@ impl Batch {
                     let ended = ended.unwrap_or_else(|panic| Err(bug(&panic)));
                     landed[number] = Some(self.land(number, ended));
                 }
-                turn = self.toolbox.turn(), if may_begin => {
+                turn = self.here.toolbox().turn(), if may_begin => {
                     // The turn also comes back when somebody stopped the app that had it.
                     if interrupt.reason().is_none()
                         && let Some(number) = waiting.next()
@@ -90,18 +95,14 @@ impl Batch {
         let target = &self.targets[number];
         self.board.begun(number, &target.app);
         let board = Arc::clone(&self.board);
-        let quiet = Progress::new(ProgressMode::Quiet, Style::default(), Box::new(std::io::sink()));
-        let audience = Audience {
-            progress: quiet,
-            tell: Box::new(move |event: &Event| board.heard(number, event)),
-        };
-        let task = Task::begin(self.setup.for_app(target), &self.root, audience)?;
+        let show = Box::new(move |event: &Event| board.heard(number, event));
+        let task = Task::begin(self.setup.for_app(target), &self.root)?;
         if let Some(why) = &task.place().fell_back {
             let Place { dir, .. } = task.place();
             let dir = dir.display();
             self.board.warn(&format!("results go to `{dir}`, since they cannot go to {why}"));
         }
-        let done = task.run(&self.toolbox, turn, interrupt).await?;
+        let done = self.here.run(task, turn, show, interrupt).await?;
         let keeping = tokio::task::spawn_blocking(move || keep(done));
         keeping.await.map_err(|error| bug(&error.to_string()))?
     }

@@ -67,7 +67,7 @@ pub(crate) fn report(batch: &Batch, told: Told, landings: Vec<Landing>) -> Batch
             jobs: batch.setup.jobs,
             python: None,
             node: None,
-            isolation: batch.toolbox.cage().describe(),
+            isolation: batch.here.toolbox().cage().describe(),
         },
         counts,
         tools: batch_tools(&apps),

@@ -3,19 +3,16 @@
 use super::{Client, said_no};
 use crate::{failure::Failure, interrupt::Interrupt};
 use assay_model::{CancelReason, TaskId};
-use assay_term::Progress;
+use assay_server::Tell;
 use assay_wire::{
     AnalysisRequest, AnalysisStatus, Payload, TaskState,
     gateway::{CancelWish, Reply, Request, StatusWish},
 };
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval};
-
-/// How often spinners move.
-const TICK: Duration = Duration::from_millis(100);
+use tokio::time::{MissedTickBehavior, interval};
 
 /// How often a task is asked for that only tells its progress: its end may have been missed.
-const ASK_EVERY: u32 = 20;
+const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// How a task of a server ended.
 #[derive(Debug)]
@@ -38,15 +35,14 @@ enum Came {
 /// Shows a task while it runs.
 pub(crate) struct Follow<'a> {
     client: &'a mut Client,
-    progress: Progress,
-    begun: Instant,
+    show: Tell,
 }
 
 // === impl Follow ===
 
 impl<'a> Follow<'a> {
-    pub(crate) fn new(client: &'a mut Client, progress: Progress) -> Self {
-        Self { client, progress, begun: Instant::now() }
+    pub(crate) fn new(client: &'a mut Client, show: Tell) -> Self {
+        Self { client, show }
     }
 
     /// Asks for an analysis, and follows it to its end. When the program is asked to end, the
@@ -76,7 +72,6 @@ impl<'a> Follow<'a> {
                 Came::Tick | Came::Reply(..) => {}
             }
         };
-        self.progress.finish();
         let status = super::status_of(&ended);
         Ok(Ended { task, status, reply: ended, stopped })
     }
@@ -92,16 +87,10 @@ impl<'a> Follow<'a> {
         self.client.send(Request::Status(join)).await?;
         self.ask_for(task).await?;
         let mut ticks = ticks();
-        let mut waited = 0;
         let (status, reply) = loop {
             match self.came(&mut ticks, interrupt, false).await? {
                 Came::Stop(_) => return Ok(None),
-                Came::Tick => {
-                    waited += 1;
-                    if waited % ASK_EVERY == 0 {
-                        self.ask_for(task).await?;
-                    }
-                }
+                Came::Tick => self.ask_for(task).await?,
                 Came::Reply(_, Reply::Progress(told)) if told.analysis_id == task.as_str() => {
                     self.show(&told);
                 }
@@ -124,7 +113,6 @@ impl<'a> Follow<'a> {
                 Came::Reply(..) => {}
             }
         };
-        self.progress.finish();
         Ok(Some(Ended { task: Some(task.clone()), status, reply, stopped: None }))
     }
 
@@ -140,31 +128,26 @@ impl<'a> Follow<'a> {
         interrupt: &Interrupt,
         is_stopping: bool,
     ) -> Result<Came, Failure> {
-        let came = tokio::select! {
+        tokio::select! {
             biased;
-            reason = interrupt.asked(), if !is_stopping => Came::Stop(reason),
+            reason = interrupt.asked(), if !is_stopping => Ok(Came::Stop(reason)),
             frame = self.client.next() => {
                 let frame = frame?;
-                Came::Reply(frame.envelope.correlation_id, frame.body)
+                Ok(Came::Reply(frame.envelope.correlation_id, frame.body))
             }
-            _ = ticks.tick() => Came::Tick,
-        };
-        if let Came::Tick = came {
-            let elapsed = self.begun.elapsed().as_millis();
-            self.progress.tick(u64::try_from(elapsed).unwrap_or(u64::MAX));
+            _ = ticks.tick() => Ok(Came::Tick),
         }
-        Ok(came)
     }
 
     fn show(&mut self, told: &assay_wire::Progress) {
         if let Some(event) = told.event() {
-            self.progress.event(&event);
+            (self.show)(&event);
         }
     }
 }
 
 fn ticks() -> tokio::time::Interval {
-    let mut ticks = interval(TICK);
+    let mut ticks = interval(ASK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
 }

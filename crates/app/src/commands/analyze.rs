@@ -2,6 +2,7 @@
 
 use crate::{
     analysis::Toolbox,
+    analyzers::Here,
     cage,
     cli::{Analyze, Global},
     exit::Exit,
@@ -9,11 +10,11 @@ use crate::{
     outputs::Outputs,
     session::{self, Session},
     setup::Setup,
-    task::{Audience, Done, Task},
+    task::{Done, Task},
 };
 use assay_model::Report;
 use assay_term::{WrittenReport, summary};
-use std::{io, path::Path, sync::Arc};
+use std::{io, path::Path};
 
 pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outcome {
     let outputs = Outputs::of(&analyze.format)?;
@@ -22,15 +23,14 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
     // All that takes time is under one listener: a signal between two would be lost.
     let done = session::block_on(async |interrupt| {
         let cage = cage::of(setup.config.sandbox).await?;
-        let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
-        let audience = Audience { progress: session.progress(), tell: Box::new(|_| {}) };
-        let task = Task::begin(setup, &super::results_root()?, audience)?;
+        let here = Here::start(Toolbox::new(provisioner, cage, setup.jobs), 1);
+        let task = Task::begin(setup, &super::results_root()?)?;
         if let Some(why) = &task.place().fell_back {
             let dir = task.place().dir.display();
             session.note(&format!("results go to `{dir}`, since they cannot go to {why}"));
         }
-        let turn = toolbox.turn().await;
-        task.run(&toolbox, turn, &interrupt).await
+        let turn = here.toolbox().turn().await;
+        here.run(task, turn, session.progress(), &interrupt).await
     })?;
     deliver(done, &outputs, session)
 }

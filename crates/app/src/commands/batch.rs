@@ -2,6 +2,7 @@
 
 use crate::{
     analysis::Toolbox,
+    analyzers::Here,
     batch::{self, Batch, Board, Choice, Told},
     cage, cli,
     exit::Exit,
@@ -43,8 +44,9 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         for note in notes.iter().chain(&setup.warnings) {
             telling.warn(note);
         }
-        let toolbox = Arc::new(Toolbox::new(provisioner, cage, setup.jobs));
-        let batch = Batch { setup, targets, toolbox, root, board: telling };
+        let toolbox = Toolbox::new(provisioner, cage, setup.jobs);
+        let here = Here::start(toolbox, batch::at_once(setup.jobs));
+        let batch = Batch { setup, targets, here, root, board: telling };
         let landings = batch.run(&interrupt).await;
         let told = Told { id, started, stopped: interrupt.reason() };
         Ok((batch, folder, told, landings))

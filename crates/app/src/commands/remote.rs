@@ -228,12 +228,7 @@ async fn try_analysis(
         config: Map::from_iter([("profile".to_owned(), Value::from("quick"))]),
         ..AnalysisRequest::default()
     };
-    let quiet = assay_term::Progress::new(
-        assay_term::ProgressMode::Quiet,
-        assay_term::Style::default(),
-        Box::new(std::io::sink()),
-    );
-    let ended = Follow::new(client, quiet).analysis(request, interrupt).await?;
+    let ended = Follow::new(client, Box::new(|_| {})).analysis(request, interrupt).await?;
     let total = Said::of(&ended.reply).counts().total;
     match ended.status {
         AnalysisStatus::Success => Ok(format!("complete, {total} findings")),

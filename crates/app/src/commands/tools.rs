@@ -92,7 +92,7 @@ fn chosen(
 }
 
 fn journal(session: &Session) -> Arc<Journal> {
-    Arc::new(Journal::new(Box::new(|_| {}), session.progress()))
+    Arc::new(Journal::new(session.progress()))
 }
 
 /// Brings tools here, with progress.

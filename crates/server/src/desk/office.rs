@@ -1,7 +1,7 @@
 //! The task that owns it all: messages in, orders performed.
 
 use super::{
-    Asked, Cancelled, Canceller, DeskStats, DeskTerms, Refused, Seat, Unwanted, Work, WorkKey,
+    Asked, Cancelled, Canceller, DeskStats, DeskTerms, FAR, Refused, Seat, Unwanted, Work, WorkKey,
     carry::{carry, unstarted},
     live::{Runs, new_run},
     msg::{GateKeeper, Msg, TaskSummary},
@@ -387,9 +387,6 @@ impl<W: Work> Office<W> {
         self.started.checked_add(after).map_or(far, |at| at.min(far))
     }
 }
-
-/// As far as a timer looks ahead: tokio's own bound is of this order.
-const FAR: std::time::Duration = std::time::Duration::from_hours(24 * 365);
 
 /// What a request takes in memory beside its texts, roughly: the run, its log, its task.
 const RUN_BYTES: u64 = 16 << 10;

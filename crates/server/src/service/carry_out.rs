@@ -17,20 +17,18 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How long an analyzer may take to end once its time is over. What it does then is to kill, to
-/// read what is there, and to write it.
-const END_WITHIN: Duration = Duration::from_secs(20);
-
 pub(super) struct CarryOut<A> {
     analyzer: Arc<A>,
     metrics: Arc<Metrics>,
+    /// How long the analyzer may take to end once its time is over.
+    end_within: Duration,
 }
 
 // === impl CarryOut ===
 
 impl<A: Analyze> CarryOut<A> {
-    pub(super) fn new(analyzer: Arc<A>, metrics: Arc<Metrics>) -> Self {
-        Self { analyzer, metrics }
+    pub(super) fn new(analyzer: Arc<A>, metrics: Arc<Metrics>, end_within: Duration) -> Self {
+        Self { analyzer, metrics, end_within }
     }
 }
 
@@ -57,7 +55,7 @@ impl<A: Analyze> Work for CarryOut<A> {
             None = before_deadline(&run, std::future::pending::<()>()) => CancelReason::DeadlinePassed,
         };
         cancel.send_replace(Some(asked));
-        if let Ok(answer) = timeout(END_WITHIN, analysing).await {
+        if let Ok(answer) = timeout(self.end_within, analysing).await {
             return End::from(answer);
         }
         // Dropping it stops everything that it started.

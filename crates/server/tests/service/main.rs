@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common; // clients, and an analyzer that does as its request says
+mod own; // runs that the process itself waits for
 
 use assay_server::{Service, ServiceTerms};
 use assay_wire::Utf8Bytes;
