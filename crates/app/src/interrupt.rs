@@ -1,9 +1,11 @@
 //! Who wants work to end: signals, of which the second ends at once, or whoever feeds it.
 
 use assay_model::CancelReason;
+use std::time::Duration;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
+    time::Instant,
 };
 
 /// Whether somebody wants the work to end.
@@ -22,7 +24,13 @@ pub(crate) struct Feed {
 struct Asked {
     reason: Option<CancelReason>,
     times: u32,
+    /// The last signal, and when it came.
+    last: Option<(CancelReason, Instant)>,
 }
+
+/// Two signals of one kind within this time are one wish: GNU `timeout` tells its child, then its
+/// group, and a terminal that closes does likewise. Nobody presses Ctrl-C twice as fast.
+const ONE_WISH: Duration = Duration::from_millis(50);
 
 // === impl Interrupt ===
 
@@ -40,10 +48,7 @@ impl Interrupt {
                     // Nobody is left to be told.
                     () = tell.closed() => return,
                 };
-                tell.send_modify(|asked| {
-                    asked.reason = asked.reason.max(Some(reason));
-                    asked.times += 1;
-                });
+                tell.send_modify(|asked| asked.heard(reason, Instant::now()));
             }
         });
         Ok(Self { asked })
@@ -90,6 +95,20 @@ impl Interrupt {
     }
 }
 
+// === impl Asked ===
+
+impl Asked {
+    fn heard(&mut self, reason: CancelReason, now: Instant) {
+        let is_echo = self.last.is_some_and(|(last, at)| last == reason && now < at + ONE_WISH);
+        self.reason = self.reason.max(Some(reason));
+        if !is_echo {
+            // An echo is one of the first: whoever goes on asking is heard.
+            self.last = Some((reason, now));
+            self.times += 1;
+        }
+    }
+}
+
 // === impl Feed ===
 
 impl Feed {
@@ -105,6 +124,23 @@ impl Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_that_comes_twice_at_once_is_one_wish() {
+        let begun = Instant::now();
+        let at = |ms| begun + Duration::from_millis(ms);
+        let mut asked = Asked::default();
+        asked.heard(CancelReason::ShuttingDown, at(0));
+        asked.heard(CancelReason::ShuttingDown, at(1));
+        assert_eq!((asked.times, asked.reason), (1, Some(CancelReason::ShuttingDown)));
+        // Another one is somebody's second thought, however soon.
+        asked.heard(CancelReason::Requested, at(2));
+        assert_eq!((asked.times, asked.reason), (2, Some(CancelReason::ShuttingDown)));
+        let mut asked = Asked::default();
+        asked.heard(CancelReason::Requested, at(0));
+        asked.heard(CancelReason::Requested, at(50));
+        assert_eq!(asked.times, 2);
+    }
 
     #[tokio::test]
     async fn a_reason_that_is_fed_only_gets_graver_and_never_insists() {

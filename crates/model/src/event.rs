@@ -45,6 +45,11 @@ pub enum EventKind {
     ToolEnded {
         run: Box<ToolRun>,
     },
+    /// How far a service is that tells no events, in its own words; newer ones replace older ones.
+    Stage {
+        stage: String,
+        message: String,
+    },
     /// Something that the reader should know and that stops nothing.
     Warned {
         message: String,
@@ -127,6 +132,7 @@ impl RunView {
                     view.run = Some((**run).clone());
                 }
             }
+            EventKind::Stage { .. } => {}
             EventKind::Warned { message } => self.warnings.push(message.clone()),
             EventKind::CancelAsked { reason } => self.cancel = self.cancel.max(Some(*reason)),
             EventKind::Ended { outcome } => self.outcome = Some(*outcome),

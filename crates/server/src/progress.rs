@@ -50,8 +50,9 @@ fn share(ended: usize, planned: usize, is_over: bool) -> f64 {
 }
 
 /// The word for what happens, the sentence, and the tool that it is about.
-fn words(kind: &EventKind) -> (&'static str, String, Option<String>) {
+fn words(kind: &EventKind) -> (&str, String, Option<String>) {
     match kind {
+        EventKind::Stage { stage, message } => (stage, message.clone(), None),
         EventKind::Accepted { app } => ("started", format!("{app} is analysed"), None),
         EventKind::SourceRead { files, lines, .. } => {
             ("source_read", format!("{files} files with {lines} lines"), None)

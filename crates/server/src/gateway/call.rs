@@ -9,10 +9,10 @@ use crate::{
     log::End,
     margin::less_a_margin,
 };
-use assay_model::{CancelReason, Event};
+use assay_model::{CancelReason, Event, EventKind};
 use assay_rules::breaker::Answer;
 use assay_wire::{
-    AnalysisStatus, Analyzer, Connection, ErrorCode, Fault, WireError,
+    AnalysisStatus, Analyzer, Connection, ErrorCode, Fault, Progress, WireError,
     service::{AnalysisReply, Frame, Reply, Request},
 };
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub(super) struct Call<'a> {
     pub(super) run: &'a Run,
     pub(super) analyzer: Analyzer,
     pub(super) events: &'a mpsc::Sender<Event>,
+    pub(super) begun: Instant,
 }
 
 /// What came of it.
@@ -109,9 +110,8 @@ impl Call<'_> {
     async fn hear(&self, text: &assay_wire::Utf8Bytes) -> Option<Called> {
         match Reply::decode(text) {
             Ok(Reply::Progress { progress, .. }) => {
-                if let Some(event) = progress.event() {
-                    self.events.send(event).await.ok();
-                }
+                let event = progress.event().unwrap_or_else(|| self.stage(*progress));
+                self.events.send(event).await.ok();
                 None
             }
             // A connection that was used before must not answer with another run's result.
@@ -139,6 +139,13 @@ impl Call<'_> {
                 Some(Called { attempt, answer: Answer::Failure, is_reusable: false })
             }
         }
+    }
+
+    /// What a service of the first system says of its progress: words, and no event.
+    fn stage(&self, told: Progress) -> Event {
+        let at_ms = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Progress { stage, message, .. } = told;
+        Event { seq: 0, at_ms, kind: EventKind::Stage { stage, message } }
     }
 
     /// A service of the first system names no task, and closes after each analysis.

@@ -133,7 +133,7 @@ impl Dispatch {
             Err(error) => return refused(&error, run),
         };
         let endpoint = lease.endpoint();
-        let call = Call { dispatch: self, run, analyzer, events };
+        let call = Call { dispatch: self, run, analyzer, events, begun: Instant::now() };
         let Called { attempt, answer, is_reusable } = call.run(&mut lease).await;
         let is_reusable = is_reusable && lease.is_lasting();
         if is_reusable {

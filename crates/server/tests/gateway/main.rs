@@ -6,6 +6,7 @@
 mod common; // clients, and an analyzer that does as its request says
 
 mod durable; // what was accepted comes to one end
+mod old; // before a service of the first system
 
 use assay_server::{
     Backend, Client as Who, Gateway, GatewayTerms, Resolved, Scopes, Service, ServiceTerms,
@@ -49,11 +50,19 @@ impl World {
     }
 
     fn client_of(&self, who: &str, scopes: Scopes) -> Connection {
-        let (ours, theirs) = pair(Limits::local());
-        let (gateway, who) = (self.gateway.clone(), Who { who: who.into(), scopes });
-        tokio::spawn(async move { gateway.serve(theirs, who).await });
-        ours
+        connect(&self.gateway, Who { who: who.into(), scopes })
     }
+
+    fn client_at(gateway: &Gateway) -> Connection {
+        connect(gateway, Who { who: "here".into(), scopes: Scopes::ALL })
+    }
+}
+
+fn connect(gateway: &Gateway, who: Who) -> Connection {
+    let (ours, theirs) = pair(Limits::local());
+    let gateway = gateway.clone();
+    tokio::spawn(async move { gateway.serve(theirs, who).await });
+    ours
 }
 
 fn world() -> World {

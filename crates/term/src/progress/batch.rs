@@ -87,6 +87,7 @@ impl BatchView {
             | EventKind::ToolPhase { .. }
             | EventKind::ToolProgress { .. }
             | EventKind::ToolEnded { .. }
+            | EventKind::Stage { .. }
             | EventKind::CancelAsked { .. }
             | EventKind::Ended { .. } => return None,
         };

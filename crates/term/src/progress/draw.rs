@@ -120,6 +120,7 @@ fn kept(kind: &EventKind, style: Style) -> Option<String> {
         | EventKind::ToolPlanned { .. }
         | EventKind::ToolPhase { .. }
         | EventKind::ToolProgress { .. }
+        | EventKind::Stage { .. }
         | EventKind::CancelAsked { .. }
         | EventKind::Ended { .. } => None,
     }

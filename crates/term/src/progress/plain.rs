@@ -69,6 +69,9 @@ fn told(kind: &EventKind) -> Option<String> {
             Some(format!("{tool}: {}", phase_word(ToolPhase::Installing)))
         }
         EventKind::ToolEnded { run } => Some(ended(run)),
+        EventKind::Stage { stage, message } => {
+            Some(format!("{}: {}", sanitise(stage), sanitise(message)))
+        }
         EventKind::Warned { message } => Some(format!("warning: {}", sanitise(message))),
         EventKind::CancelAsked { reason } => Some(cancel_words(*reason).to_owned()),
         EventKind::Ended { outcome } => Some(outcome_words(*outcome).to_owned()),

@@ -106,12 +106,12 @@ impl Served {
 
     /// Waits until it has ended.
     #[track_caller]
+    pub(crate) fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     pub(crate) fn ends(&mut self) -> ExitStatus {
-        assert!(
-            wait_until(LONG, || self.child.try_wait().unwrap().is_some()),
-            "it does not end:\n{}",
-            self.said()
-        );
+        assert!(wait_until(LONG, || !self.lives()), "it does not end:\n{}", self.said());
         self.child.wait().unwrap()
     }
 
