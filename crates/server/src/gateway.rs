@@ -14,6 +14,7 @@ mod connector; // from an address to a service
 mod dispatch; // what the gateway does with a run: a service does it
 mod follower; // one run, for one client
 mod frames; // frames that stand for themselves
+mod health; // how every replica is, as it tells itself
 mod key; // what makes two requests the same work
 mod recovery; // what was open when the process before this one ended
 mod session; // one client
@@ -94,6 +95,8 @@ pub(crate) struct Shared {
     terms: GatewayTerms,
     desk: Desk,
     pool: Arc<GatewayPool>,
+    /// The pool's, once more, for what is not work.
+    connector: Connector,
     stream: Arc<Stream>,
     metrics: Arc<Metrics>,
     accounts: Mutex<Accounts>,
@@ -160,7 +163,7 @@ impl Gateway {
     ) -> Self {
         let connector = Connector::new(terms.connect.clone());
         let local = connector.local();
-        let pool = Arc::new(Pool::start(connector, terms.pool, Dice::seeded(terms.seed)));
+        let pool = Arc::new(Pool::start(connector.clone(), terms.pool, Dice::seeded(terms.seed)));
         let services: BTreeMap<&'static str, ServiceId> = assay_wire::routes::ANALYZERS
             .iter()
             .map(|row| (row.analyzer.as_str(), pool.service(row.analyzer.as_str())))
@@ -184,6 +187,7 @@ impl Gateway {
             accounts: Mutex::new(Accounts::new(terms.rate)),
             desk,
             pool,
+            connector,
             stream,
             metrics,
             resolve,

@@ -3,7 +3,7 @@
 mod reply; // what the gateway sends
 mod request; // what a client sends
 
-pub use reply::{BatchItem, BatchSummary, Registration, Reply, StatusReport};
+pub use reply::{BatchItem, BatchSummary, Registration, ReplicaHealth, Reply, StatusReport};
 pub use request::{BatchRequest, CancelWish, Register, Request, StatusWish};
 
 use crate::{head::Head, routes::ServiceName, stamp};

@@ -34,7 +34,7 @@ fn the_requests_of_old_clients_of_the_gateway_are_read() {
         ("a2", gateway::Request::Heartbeat)
     );
     let subscribe = r#"{"type":"status_request","data":{"subscribe":"events","replay":true}}"#;
-    let wish = StatusWish { subscribe: Some(true), replay: true, task_id: None };
+    let wish = StatusWish { subscribe: Some(true), replay: true, ..StatusWish::default() };
     assert_eq!(gateway_request(subscribe).body, gateway::Request::Status(wish));
     assert_eq!(gateway_request(subscribe).envelope.id.len(), 36, "an id is filled in");
     let frame = gateway_request(

@@ -83,7 +83,7 @@ impl<'a> Follow<'a> {
         task: &TaskId,
         interrupt: &Interrupt,
     ) -> Result<Option<Ended>, Failure> {
-        let join = StatusWish { subscribe: Some(true), replay: true, task_id: None };
+        let join = StatusWish { subscribe: Some(true), replay: true, ..StatusWish::default() };
         self.client.send(Request::Status(join)).await?;
         self.ask_for(task).await?;
         let mut ticks = ticks();

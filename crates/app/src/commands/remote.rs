@@ -1,6 +1,6 @@
 //! `assay analyze --server`, `watch` and `test`: work that a running server does.
 
-use super::server::{analyzers, odd, report, task_id};
+use super::server::{Checked, check, odd, task_id};
 use crate::{
     cli::{Analyze, Global, Server, Smoke, Watch, What, Worth},
     client::{Addresses, Client, Ended, Follow, Outcome as Said},
@@ -17,7 +17,6 @@ use assay_model::AppRef;
 use assay_wire::{
     AnalysisRequest, AnalysisStatus, AnalysisType,
     gateway::{Reply, Request},
-    service,
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -178,28 +177,16 @@ async fn try_all(
     });
     all.push(Tried::since(begun, "gateway: ping", said));
     let begun = now();
-    let services = report(client).await;
-    let services = match services {
-        Ok(report) => analyzers(&report),
-        Err(failure) => {
-            all.push(Tried::since(begun, "gateway: status", Err(failure)));
-            Vec::new()
+    match check(addresses, client).await {
+        Ok((_, services)) => {
+            all.extend(services.into_iter().map(|Checked { name, url, health }| {
+                let said = health.map(|health| {
+                    format!("{}, {} tools", health.status, health.available_tools.len())
+                });
+                Tried::since(begun, &format!("{name} at {url}: health"), said)
+            }))
         }
-    };
-    for (analyzer, url) in services {
-        let begun = now();
-        let pong = addresses.ask_service(analyzer, &url, service::Request::Ping).await;
-        let said = pong.map(|_| "answers".to_owned());
-        all.push(Tried::since(begun, &format!("{analyzer}: ping"), said));
-        let begun = now();
-        let health = addresses.ask_service(analyzer, &url, service::Request::HealthCheck).await;
-        let said = health.map(|reply| match reply {
-            service::Reply::Health(health) => {
-                format!("{}, {} tools", health.status, health.available_tools.len())
-            }
-            _ => "tells no health".to_owned(),
-        });
-        all.push(Tried::since(begun, &format!("{analyzer}: health"), said));
+        Err(failure) => all.push(Tried::since(begun, "gateway: status", Err(failure))),
     }
     if let [model, app] = words.app.as_slice() {
         let begun = now();

@@ -10,7 +10,7 @@ use crate::{
 use assay_model::TaskId;
 use assay_wire::{
     Analyzer, Payload, TaskState,
-    gateway::{CancelWish, Reply, Request, StatusReport, StatusWish},
+    gateway::{CancelWish, ReplicaHealth, Reply, Request, StatusReport, StatusWish},
     service::{self, HealthStatus},
 };
 use serde_json::{Value, json};
@@ -39,8 +39,12 @@ pub(crate) fn status(words: &Status, global: &Global) -> Outcome {
 }
 
 /// Asks the gateway for all that it counts.
-pub(crate) async fn report(client: &mut Client) -> Result<StatusReport, Failure> {
-    match client.ask(Request::Status(StatusWish::default())).await? {
+pub(super) async fn report(client: &mut Client) -> Result<StatusReport, Failure> {
+    wished(client, StatusWish::default()).await
+}
+
+async fn wished(client: &mut Client, wish: StatusWish) -> Result<StatusReport, Failure> {
+    match client.ask(Request::Status(wish)).await? {
         Reply::Status(report) => Ok(*report),
         other => Err(odd(client.url(), &other)),
     }
@@ -101,28 +105,53 @@ fn shown(url: &str, report: &StatusReport) -> String {
 }
 
 /// The health of one server.
-struct Checked {
-    name: String,
-    url: String,
-    health: Result<service::Health, Failure>,
+pub(super) struct Checked {
+    pub(super) name: String,
+    pub(super) url: String,
+    pub(super) health: Result<service::Health, Failure>,
+}
+
+/// Asks the gateway how its services are. One of the first system does not say: its services are
+/// asked one by one.
+pub(super) async fn check(
+    addresses: &Addresses,
+    client: &mut Client,
+) -> Result<(StatusReport, Vec<Checked>), Failure> {
+    let mut report = wished(client, StatusWish { health: true, ..StatusWish::default() }).await?;
+    if let Some(replicas) = report.replicas.take() {
+        return Ok((report, replicas.into_iter().map(Checked::of).collect()));
+    }
+    let mut all = Vec::new();
+    for (analyzer, url) in analyzers(&report) {
+        let asked = addresses.ask_service(analyzer, &url, service::Request::HealthCheck).await;
+        let health = asked.and_then(|reply| match reply {
+            service::Reply::Health(health) => Ok(*health),
+            _ => Err(Failure::usage(format!("`{url}` tells no health"))),
+        });
+        all.push(Checked { name: analyzer.to_string(), url, health });
+    }
+    Ok((report, all))
+}
+
+impl Checked {
+    fn of(replica: ReplicaHealth) -> Self {
+        let ReplicaHealth { service, url, health, error, .. } = replica;
+        let health = health.ok_or_else(|| {
+            let why = error.unwrap_or_else(|| "it does not say how it is".to_owned());
+            Failure::usage(format!("the gateway does not reach `{url}`: {why}"))
+                .hint(format!("start it, and see `assay logs` there; it is a {service}"))
+        });
+        Self { name: service, url, health }
+    }
 }
 
 pub(crate) fn health(words: &Health, global: &Global, session: &Session) -> Outcome {
     let addresses = Addresses::of(&words.server, global)?;
     session::block_on(async |_| {
         let mut client = addresses.connect().await?;
-        let report = report(&mut client).await?;
+        let (report, all) = check(&addresses, &mut client).await?;
         let url = client.url().to_owned();
         client.leave().await;
-        let mut all = Vec::new();
-        for (analyzer, url) in analyzers(&report) {
-            let asked = addresses.ask_service(analyzer, &url, service::Request::HealthCheck).await;
-            let health = asked.and_then(|reply| match reply {
-                service::Reply::Health(health) => Ok(*health),
-                _ => Err(Failure::usage(format!("`{url}` tells no health"))),
-            });
-            all.push(Checked { name: analyzer.to_string(), url, health });
-        }
         let draining = value(report.queue.as_ref())["draining"] == true;
         let gateway = if draining { HealthStatus::Draining } else { HealthStatus::Healthy };
         if words.json {
@@ -142,7 +171,7 @@ pub(crate) fn health(words: &Health, global: &Global, session: &Session) -> Outc
 }
 
 /// Each analyzer that the gateway names, once.
-pub(crate) fn analyzers(report: &StatusReport) -> Vec<(Analyzer, String)> {
+fn analyzers(report: &StatusReport) -> Vec<(Analyzer, String)> {
     let url = |analyzer: &Analyzer| {
         let mut names = analyzer.row().services.iter().map(|name| name.as_str());
         let url = names.find_map(|name| report.services.get(name))?;

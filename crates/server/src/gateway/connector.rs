@@ -32,7 +32,8 @@ pub(super) struct Local {
     services: Arc<RwLock<BTreeMap<String, Dial>>>,
 }
 
-/// Makes connections to services.
+/// Makes connections to services. Cheap to clone.
+#[derive(Clone)]
 pub(super) struct Connector {
     terms: ConnectTerms,
     local: Local,

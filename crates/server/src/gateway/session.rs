@@ -271,7 +271,17 @@ impl Session {
             Some(false) => self.subscription = None,
             Some(true) | None => {}
         }
-        let report = shared.report(self.subscription.is_some()).await;
+        let mut report = shared.report(self.subscription.is_some()).await;
+        if wish.health {
+            // It may take a while: the session goes on meanwhile.
+            let outgoing = self.outgoing.clone();
+            self.followers.spawn(async move {
+                report.replicas = Some(shared.health_of_replicas().await);
+                let reply = Reply::Status(Box::new(report));
+                say(&outgoing, Frame::answering(id, reply).encode()).await;
+            });
+            return Ok(());
+        }
         writer.feed(Frame::answering(id, Reply::Status(Box::new(report))).encode()).await?;
         if let Some(place) = self.subscription.as_ref().filter(|_| wish.replay) {
             for frame in place.last_before(&shared.stream) {

@@ -44,6 +44,7 @@ impl Shared {
             tasks: payload(&counts),
             breakers: payload(&breaker_words(&pool)),
             queue: payload(&queue),
+            replicas: None,
         }
     }
 
@@ -100,7 +101,7 @@ impl Shared {
 }
 
 /// A service of this process is told by the address that it would have by itself.
-fn shown(url: &str, port: u16) -> String {
+pub(super) fn shown(url: &str, port: u16) -> String {
     if url.starts_with("local:") { format!("ws://localhost:{port}") } else { url.to_owned() }
 }
 

@@ -6,6 +6,7 @@ use crate::{
     fault::{ErrorCode, Fault, Unreadable},
     head::Head,
     payload::Payload,
+    service::Health,
     stamp,
     task::{AnalysisStatus, Progress, TaskStatus},
 };
@@ -63,6 +64,24 @@ pub struct StatusReport {
     /// What waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue: Option<Payload>,
+    /// The health of each replica; where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<ReplicaHealth>>,
+}
+
+/// How one replica of a service is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ReplicaHealth {
+    pub service_id: String,
+    /// What it is one of: `static-analyzer`.
+    pub service: String,
+    pub url: String,
+    /// As it tells it; absent where it did not answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Why there is no answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// The body of a `status_update` about a replica.

@@ -54,6 +54,9 @@ pub struct StatusWish {
     /// Whether the last 50 events are sent first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub replay: bool,
+    /// Whether every replica is asked for its health. It may take some seconds then.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub health: bool,
     /// The task whose state is asked for, and its result once it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
@@ -256,7 +259,8 @@ impl StatusWish {
             Some(Value::Null) | None => None,
         };
         let replay = fields.switch("replay")?.unwrap_or(false);
-        Ok(Self { subscribe, replay, task_id: task_id(&mut fields)? })
+        let health = fields.switch("health")?.unwrap_or(false);
+        Ok(Self { subscribe, replay, health, task_id: task_id(&mut fields)? })
     }
 }
 

@@ -58,6 +58,7 @@ const FIELDS: &[&str] = &[
     "timeout",
     "priority",
     "subscribe",
+    "health",
     "replay",
     "requests",
     "apps",
@@ -220,10 +221,11 @@ fn gateway_request() -> impl Strategy<Value = gateway::Request> {
         Just(Request::ConnectionAck),
         Just(Request::Heartbeat),
         Just(Request::Ping),
-        (option::of(any::<bool>()), any::<bool>(), option::of(task())).prop_map(
-            |(subscribe, replay, task_id)| Request::Status(StatusWish {
+        (option::of(any::<bool>()), any::<[bool; 2]>(), option::of(task())).prop_map(
+            |(subscribe, [replay, health], task_id)| Request::Status(StatusWish {
                 subscribe,
                 replay,
+                health,
                 task_id
             })
         ),

@@ -127,7 +127,11 @@ fn gateway_requests() -> Vec<gateway::Request> {
         Request::ConnectionAck,
         Request::Heartbeat,
         Request::Ping,
-        Request::Status(StatusWish { subscribe: Some(true), replay: true, task_id: None }),
+        Request::Status(StatusWish {
+            subscribe: Some(true),
+            replay: true,
+            ..StatusWish::default()
+        }),
         Request::Analysis(Box::new(request())),
         Request::Batch(Box::new(BatchRequest {
             requests: vec![request()],

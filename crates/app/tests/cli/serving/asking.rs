@@ -78,6 +78,21 @@ fn the_health_of_a_service_elsewhere_is_told() {
     assert!(ran.stdout().contains("degraded"), "{}", ran.stdout());
 }
 
+/// Its ports are not there to be asked: the gateway says how it is.
+#[test]
+fn the_health_of_a_service_of_the_gateways_own_process_is_told() {
+    let world = with_an_app(Fake::clean());
+    let gateway = Served::gateway(&world, &[]);
+    let is_well = wait_until(LONG, || {
+        let ran = world.says(&["health", "--json", "--server", &gateway.url()]);
+        let told = json_of(&ran);
+        told["services"][0]["health"]["available_tools"] == json!(["fake"])
+    });
+    assert!(is_well);
+    world.says(&["health", "--server", &gateway.url()]).exits(0);
+    world.says(&["test", "--server", &gateway.url()]).exits(0);
+}
+
 #[test]
 fn work_is_cancelled_by_its_name() {
     let world = with_a_held_tool();
@@ -179,13 +194,11 @@ fn a_gateway_is_tried() {
     let tried = json_of(world.says(&words).exits(0));
     let what: Vec<&str> =
         tried.as_array().unwrap().iter().map(|one| one["tried"].as_str().unwrap()).collect();
-    assert_eq!(
-        what,
-        ["gateway: ping", "static-analyzer: ping", "static-analyzer: health", "analysis of acme 1"]
-    );
+    let health = format!("static-analyzer at {}: health", service.url());
+    assert_eq!(what, ["gateway: ping", &health, "analysis of acme 1"]);
     drop(service);
     let ran = world.says(&["test", "--server", &gateway.url()]);
-    ran.exits(3).complains(&["no static-analyzer answers"]);
+    ran.exits(3).complains(&["the gateway does not reach `ws://"]);
 }
 
 #[test]
