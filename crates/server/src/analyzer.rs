@@ -1,7 +1,8 @@
 //! What a service does. The rest is the base.
 
 use assay_model::{CancelReason, Event, TaskId};
-use assay_wire::{AnalysisRequest, AnalysisStatus, Analyzer, Payload};
+use assay_wire::{AnalysisRequest, AnalysisStatus, Analyzer, Fault, Payload};
+use serde_json::json;
 use std::{collections::BTreeMap, future::Future};
 use tokio::{sync::watch, time::Instant};
 
@@ -55,6 +56,40 @@ pub struct ToolsAtHand {
     pub available: Vec<String>,
     /// Why a tool cannot be used, by its name. One that is optional and lacks is not among them.
     pub unavailable: BTreeMap<String, String>,
+}
+
+// === impl Answer ===
+
+impl Answer {
+    /// The answer where nothing was analysed: in the words of a service, with the fault's code and
+    /// what to do about it, wherever it was found out.
+    pub fn refused(
+        (model, app): (Option<&str>, Option<u32>),
+        status: AnalysisStatus,
+        fault: &Fault,
+    ) -> Self {
+        let mut analysis = json!({
+            "model_slug": model,
+            "app_number": app,
+            "status": status.as_str(),
+            "error": fault.message,
+            "code": fault.code,
+            "tools_used": [],
+            "tool_results": {},
+            "results": {},
+        });
+        if let Some(suggestion) = &fault.suggestion {
+            analysis["suggestion"] = json!(suggestion);
+        }
+        if let Some(after) = fault.retry_after_ms {
+            analysis["retry_after_ms"] = json!(after);
+        }
+        if !fault.causes.is_empty() {
+            analysis["causes"] = json!(fault.causes);
+        }
+        let analysis = Payload::of(&analysis).expect("the keys of a JSON value are strings");
+        Self { status, analysis }
+    }
 }
 
 // === impl Job ===

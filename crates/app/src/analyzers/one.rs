@@ -68,7 +68,8 @@ async fn try_answer(
     (tell, interrupt): (Tell, &Interrupt),
 ) -> Result<Answer, Refusal> {
     let target = seek(base, &job.request).await?;
-    let (mut setup, configured) = Setup::of_request(base, target, &job.request)?;
+    let (mut setup, configured) =
+        Setup::of_request(base, target, &job.request).map_err(Refusal::NotMeant)?;
     setup.jobs = shared.jobs;
     let toolbox = shared.toolbox().await?;
     let turn = tokio::select! {

@@ -4,8 +4,8 @@ use super::discretion::Discretion;
 use crate::{exit::Exit, failure::Failure, target::Whose};
 use assay_model::CancelReason;
 use assay_server::Answer;
-use assay_wire::{AnalysisStatus, ErrorCode, Payload};
-use serde_json::{Map, Value, json};
+use assay_wire::{AnalysisStatus, ErrorCode, Fault, Payload};
+use serde_json::json;
 
 /// A situation in which nothing can be reported.
 #[derive(Debug)]
@@ -16,7 +16,9 @@ pub(super) enum Refusal {
     NotAllowed,
     /// It was stopped before a tool could run.
     Stopped(CancelReason),
-    /// The request cannot be meant so, or the machine does not let us.
+    /// The request cannot be meant so.
+    NotMeant(Failure),
+    /// The machine does not let us, or we do not.
     Failed(Failure),
 }
 
@@ -30,41 +32,46 @@ impl Refusal {
         "ask for an app inside of a source root, or add its folder to `source-roots`";
 
     pub(super) fn answer(&self, whose: &Whose, hidden: &Discretion) -> Answer {
-        let (status, error, more) = match self {
+        let (status, fault) = match self {
             // Exactly what the first system said.
             Self::Missing => {
                 let analysis = json!({ "status": "error", "error": whose.not_found() });
-                return Answer { status: AnalysisStatus::Error, analysis: written(&analysis) };
+                let analysis = Payload::of(&analysis).expect("the keys are literals");
+                return Answer { status: AnalysisStatus::Error, analysis };
             }
-            Self::NotAllowed => {
-                let code = Some(ErrorCode::PathNotAllowed);
-                let more = (code, Some(Self::NOT_ALLOWED_MEND.to_owned()));
-                (AnalysisStatus::Error, Self::NOT_ALLOWED.to_owned(), more)
-            }
+            Self::NotAllowed => (
+                AnalysisStatus::Error,
+                Fault::new(ErrorCode::PathNotAllowed, Self::NOT_ALLOWED)
+                    .suggest(Self::NOT_ALLOWED_MEND),
+            ),
             Self::Stopped(reason) => {
-                let error = "it was stopped before its first tool could run".to_owned();
-                (of_reason(*reason), error, (None, None))
+                let words = "it was stopped before its first tool could run";
+                (of_reason(*reason), Fault::new(code_of(of_reason(*reason)), words))
+            }
+            Self::NotMeant(failure) => {
+                (AnalysisStatus::Error, said(failure, ErrorCode::InvalidMessage, hidden))
             }
             Self::Failed(failure) => {
-                let hint = failure.advice().map(|hint| hidden.of_text(hint));
-                let code = (failure.exit() == Exit::Incomplete).then_some(ErrorCode::Internal);
-                let error = hidden.of_text(&failure.in_full());
-                (of_exit(failure.exit()), error, (code, hint))
+                let status = of_exit(failure.exit());
+                (status, said(failure, code_of(status), hidden))
             }
         };
-        let (code, suggestion): (Option<ErrorCode>, Option<String>) = more;
-        let mut analysis = Map::from_iter([
-            ("model_slug".to_owned(), Value::from(whose.given.as_str())),
-            ("app_number".to_owned(), whose.number.into()),
-            ("status".to_owned(), status.as_str().into()),
-            ("error".to_owned(), error.into()),
-            ("tools_used".to_owned(), json!([])),
-            ("tool_results".to_owned(), json!({})),
-            ("results".to_owned(), json!({})),
-        ]);
-        analysis.extend(code.map(|code| ("code".to_owned(), code.as_str().into())));
-        analysis.extend(suggestion.map(|hint| ("suggestion".to_owned(), hint.into())));
-        Answer { status, analysis: written(&Value::Object(analysis)) }
+        Answer::refused((Some(&whose.given), Some(whose.number)), status, &fault)
+    }
+}
+
+fn said(failure: &Failure, code: ErrorCode, hidden: &Discretion) -> Fault {
+    let fault = Fault::new(code, hidden.of_text(&failure.in_full()));
+    Fault { suggestion: failure.advice().map(|hint| hidden.of_text(hint)), ..fault }
+}
+
+fn code_of(status: AnalysisStatus) -> ErrorCode {
+    match status {
+        AnalysisStatus::Timeout => ErrorCode::Timeout,
+        AnalysisStatus::Cancelled => ErrorCode::Cancelled,
+        AnalysisStatus::Success | AnalysisStatus::Partial | AnalysisStatus::Error => {
+            ErrorCode::Internal
+        }
     }
 }
 
@@ -83,10 +90,6 @@ fn of_exit(exit: Exit) -> AnalysisStatus {
         Exit::Interrupted | Exit::Terminated => AnalysisStatus::Cancelled,
         Exit::Done | Exit::Findings | Exit::Incomplete | Exit::Usage => AnalysisStatus::Error,
     }
-}
-
-fn written(value: &Value) -> Payload {
-    Payload::of(value).expect("the keys of a JSON value are strings")
 }
 
 impl<F: Into<Failure>> From<F> for Refusal {

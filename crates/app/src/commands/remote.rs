@@ -184,7 +184,7 @@ async fn try_all(
                     format!("{}, {} tools", health.status, health.available_tools.len())
                 });
                 Tried::since(begun, &format!("{name} at {url}: health"), said)
-            }))
+            }));
         }
         Err(failure) => all.push(Tried::since(begun, "gateway: status", Err(failure))),
     }

@@ -23,12 +23,11 @@ use assay_rules::{
 };
 use assay_store::{Book, EndState, NewTask, StoredEvent, TaskEnd};
 use assay_wire::{
-    AnalysisStatus, Analyzer, ErrorCode, Fault, Payload, Route, WireError,
+    AnalysisStatus, Analyzer, ErrorCode, Fault, Route, WireError,
     gateway::{Frame as GatewayFrame, Reply as GatewayReply},
     service::AnalysisReply,
 };
 use jiff::Timestamp;
-use serde_json::json;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -221,16 +220,8 @@ fn refused(error: &LeaseError<WireError>, run: &Run) -> Attempt {
 
 /// The end of a run that has no reply of a service: said in the words of one.
 pub(super) fn end_of(analyzer: Analyzer, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
-    let analysis = json!({
-        "model_slug": run.request.model,
-        "app_number": run.request.app_number,
-        "status": status.as_str(),
-        "error": fault.message,
-        "error_details": fault,
-        "tools_used": [],
-        "tool_results": {},
-    });
-    let analysis = Payload::of(&analysis).unwrap_or_else(|_| Payload::null());
+    let whose = (run.request.model.as_deref(), run.request.app_number);
+    let analysis = crate::Answer::refused(whose, status, &fault).analysis;
     let mut reply = AnalysisReply::new(analyzer, status, analysis);
     reply.task_id = Some(run.task.clone());
     End { status, body: reply.to_payload(), fault: Some(fault) }

@@ -9,8 +9,7 @@ use crate::{
     progress::Progress,
 };
 use assay_model::{CancelReason, Event, EventKind};
-use assay_wire::{AnalysisStatus, ErrorCode, Fault, Payload};
-use serde_json::json;
+use assay_wire::{AnalysisStatus, ErrorCode, Fault};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
@@ -73,15 +72,8 @@ impl<A: Analyze> Work for CarryOut<A> {
     }
 
     fn unstarted(&self, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
-        let analysis = json!({
-            "model_slug": run.request.model,
-            "app_number": run.request.app_number,
-            "status": status.as_str(),
-            "error": fault.message,
-            "tools_used": [],
-            "tool_results": {},
-        });
-        let body = Payload::of(&analysis).unwrap_or_else(|_| Payload::null());
+        let whose = (run.request.model.as_deref(), run.request.app_number);
+        let body = Answer::refused(whose, status, &fault).analysis;
         End { status, body, fault: Some(fault) }
     }
 }

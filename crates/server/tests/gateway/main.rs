@@ -187,7 +187,7 @@ async fn what_no_service_takes_is_told_in_the_words_of_the_service_that_was_aske
     );
     let analysis = &data["analysis"];
     assert_eq!((&analysis["model_slug"], &analysis["app_number"]), (&json!("acme"), &json!(1)));
-    assert_eq!(analysis["error_details"]["code"], "unavailable");
+    assert_eq!(analysis["code"], "unavailable");
     assert!(data["task_id"].is_string());
 }
 
