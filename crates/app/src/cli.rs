@@ -209,6 +209,9 @@ pub(crate) struct Batch {
     /// Go on without entries that name no app
     #[arg(long, help_heading = "Which apps")]
     pub(crate) skip_unknown: bool,
+    /// Begin anew, also where an earlier run of the same batch was stopped
+    #[arg(long, help_heading = "Which apps")]
+    pub(crate) fresh: bool,
     #[command(flatten)]
     pub(crate) what: What,
     /// Write a table: human, json, csv, markdown, html; repeatable, `=FILE` to a file, else to

@@ -14,7 +14,7 @@ use assay_report::{IgnoreRule, SeverityRule};
 use assay_tools::{Catalogue, Optional, SECURITY_KINDS, Selection, Settings, Tool, select};
 use flags::{flags_of, shared_flags};
 use globset::{GlobSet, GlobSetBuilder};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{
     env,
     ffi::OsString,
@@ -53,6 +53,16 @@ pub(crate) struct Chosen {
     pub(crate) timeout: Duration,
     pub(crate) limits: ToolLimits,
     ignored_rules: GlobSet,
+}
+
+/// What a batch was told, checked.
+#[derive(Debug)]
+pub(crate) struct OfBatch {
+    /// Of the first app; [`Setup::for_app`] has the others.
+    pub(crate) setup: Setup,
+    pub(crate) targets: Vec<Target>,
+    /// All values of the configuration.
+    pub(crate) values: Map<String, Value>,
 }
 
 // === impl Setup ===
@@ -96,12 +106,12 @@ impl Setup {
     }
 
     /// Checks what `assay batch` was told. `apps` finds the apps under the source roots; there is at
-    /// least one. What comes back is the setup of the first; [`for_app`](Self::for_app) has the others.
+    /// least one.
     pub(crate) fn of_batch(
         batch: &cli::Batch,
         global: &cli::Global,
         apps: impl FnOnce(&Config) -> Result<Vec<Target>, Failure>,
-    ) -> Result<(Self, Vec<Target>), Failure> {
+    ) -> Result<OfBatch, Failure> {
         let mut loader = loader(global)?;
         loader.flags.extend(shared_flags(&batch.what, &batch.worth));
         let loaded = loader.check()?;
@@ -111,11 +121,12 @@ impl Setup {
         }
         let catalogue = catalogue(&loaded.config)?;
         let first = targets.first().expect("`apps` finds at least one").clone();
+        let values = loaded.values.clone();
         let mut setup = Self::checked(loaded, first, &catalogue)?;
         // Apps have folders of their own; one for all would be that of the last.
         setup.config.output = None;
         setup.no_ignore = true;
-        Ok((setup, targets))
+        Ok(OfBatch { setup, targets, values })
     }
 
     /// The same for another app of the batch.

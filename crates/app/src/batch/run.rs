@@ -1,7 +1,12 @@
 //! One app after the other, overlapping: the next begins when the one before has handed out its last
 //! tool, and fills the slots that become free.
 
-use super::{board::Board, flight::Flights};
+use super::{
+    board::Board,
+    earlier::{self, Analysed},
+    flight::Flights,
+    record::Record,
+};
 use crate::{
     analysis::Turn,
     analyzers::Here,
@@ -15,7 +20,7 @@ use crate::{
 use assay_model::{AppEnd, BatchApp, Event};
 use assay_report::{Sample, app_result};
 use assay_store::{Place, ResultsRoot};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Apps under way beyond one for each slot. What has handed out its tools holds a slot until the last
 /// has ended; then reports are written, which takes none. A bound, so that a slow disk does not
@@ -34,10 +39,13 @@ pub(crate) struct Batch {
     pub(crate) here: Here,
     pub(crate) root: ResultsRoot,
     pub(crate) board: Arc<Board>,
+    /// What an earlier run has done: one entry for each target.
+    pub(crate) earlier: Vec<Option<Landing>>,
+    pub(crate) record: Mutex<Record<Analysed>>,
 }
 
 /// An app that has ended.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Landing {
     pub(crate) app: BatchApp,
     /// What its tools said; absent where there is no report.
@@ -56,13 +64,19 @@ impl Batch {
     /// Dropping the future stops every tool and removes every temporary file.
     pub(crate) async fn run(&self, interrupt: &Interrupt) -> Vec<Landing> {
         let at_once = at_once(self.setup.jobs) as usize;
-        let mut landed: Vec<Option<Landing>> = self.targets.iter().map(|_| None).collect();
+        let mut landed = self.earlier.clone();
+        for (number, landing) in landed.iter().enumerate() {
+            if let Some(landing) = landing {
+                self.board.landed(number, &landing.app);
+            }
+        }
         let mut flights = Flights::new();
-        let mut waiting = 0..self.targets.len();
+        let mut waiting =
+            (0..self.targets.len()).filter(|number| self.earlier[*number].is_none()).peekable();
         let mut is_stopping = false;
         loop {
             let may_begin =
-                flights.len() < at_once && !waiting.is_empty() && interrupt.reason().is_none();
+                flights.len() < at_once && waiting.peek().is_some() && interrupt.reason().is_none();
             if flights.len() == 0 && !may_begin {
                 break;
             }
@@ -91,10 +105,18 @@ impl Batch {
             .collect()
     }
 
+    /// Every app has had its turn, so the next run of the same batch begins anew.
+    pub(crate) fn finish(self) {
+        self.record.into_inner().expect("nothing panics while it holds the record").close();
+    }
+
     async fn analyse(&self, number: usize, turn: Turn, interrupt: &Interrupt) -> Kept {
         let target = &self.targets[number];
         self.board.begun(number, &target.app);
         let board = Arc::clone(&self.board);
+        let (path, listener) = (target.path.clone(), interrupt.clone());
+        let looking = tokio::task::spawn_blocking(move || earlier::digest_of(&path, &listener));
+        let digest = looking.await.map_err(|error| bug(&error.to_string()))?;
         let show = Box::new(move |event: &Event| board.heard(number, event));
         let task = Task::begin(self.setup.for_app(target), &self.root)?;
         if let Some(why) = &task.place().fell_back {
@@ -104,7 +126,12 @@ impl Batch {
         }
         let done = self.here.run(task, turn, show, interrupt).await?;
         let keeping = tokio::task::spawn_blocking(move || keep(done));
-        keeping.await.map_err(|error| bug(&error.to_string()))?
+        let (end, sample) = keeping.await.map_err(|error| bug(&error.to_string()))??;
+        let mut record = self.record.lock().expect("nothing panics while it holds the record");
+        if let Err(failure) = earlier::note(&mut record, target, &end, digest) {
+            self.board.warn(&format!("a stopped batch would do this app again: {failure}"));
+        }
+        Ok((end, sample))
     }
 
     fn land(&self, number: usize, ended: Kept) -> Landing {

@@ -3,13 +3,14 @@
 use crate::{
     analysis::Toolbox,
     analyzers::Here,
-    batch::{self, Batch, Board, Choice, Told},
+    batch::{self, Batch, Board, Choice, Record, Told},
     cage, cli,
     exit::Exit,
-    failure::Outcome,
+    failure::{Failure, Outcome},
     outputs::{Format, Outputs},
     session::{self, Session},
-    setup::Setup,
+    setup::{OfBatch, Setup},
+    target::Target,
 };
 use assay_model::BatchReport;
 use assay_store::make_task_id;
@@ -24,11 +25,12 @@ const FORMATS: [Format; 5] =
 pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -> Outcome {
     let outputs = Outputs::among(&words.format, &FORMATS)?;
     let mut notes = Vec::new();
-    let (setup, targets) = Setup::of_batch(words, global, |config| {
+    let OfBatch { setup, targets, values } = Setup::of_batch(words, global, |config| {
         let Choice { targets, notes: said } = batch::choose(words, &config.source_roots)?;
         notes = said;
         Ok(targets)
     })?;
+    let record = Record::open(&(env!("CARGO_PKG_VERSION"), &values, named(&targets)), words.fresh)?;
     let provisioner = session::provisioner(setup.config.offline)?;
     let board = Arc::new(Board::new(session.batch_progress(targets.len())));
     let telling = Arc::clone(&board);
@@ -44,19 +46,39 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         for note in notes.iter().chain(&setup.warnings) {
             telling.warn(note);
         }
+        let (record, earlier) = batch::take_up(record, &targets, &interrupt).await?;
+        let done = earlier.iter().flatten().count();
+        if done > 0 {
+            telling.warn(&format!(
+                "{done} of {} apps were analysed by an earlier run that was stopped; --fresh begins \
+                 anew",
+                targets.len()
+            ));
+        }
         let toolbox = Toolbox::new(provisioner, cage, setup.jobs);
         let here = Here::start(toolbox, batch::at_once(setup.jobs));
-        let batch = Batch { setup, targets, here, root, board: telling };
+        let batch =
+            Batch { setup, targets, here, root, board: telling, earlier, record: record.into() };
         let landings = batch.run(&interrupt).await;
         let told = Told { id, started, stopped: interrupt.reason() };
         Ok((batch, folder, told, landings))
     });
     board.finish();
     let (batch, folder, told, landings) = ended?;
+    let is_whole = told.stopped.is_none();
     let report = batch::report(&batch, told, landings);
     let written = batch::deliver(&report, &folder, &outputs)?;
+    if is_whole {
+        batch.finish();
+    }
     show(&report, &written, &outputs, session)?;
     Ok(Exit::of_code(report.verdict.exit_code))
+}
+
+/// The apps, as the record of a batch is named by them.
+fn named(targets: &[Target]) -> Vec<(String, String)> {
+    let one = |target: &Target| (target.app.to_string(), target.path.display().to_string());
+    targets.iter().map(one).collect()
 }
 
 /// Shows the summary: on standard output, unless a machine reads that.
@@ -65,7 +87,7 @@ fn show(
     written: &[WrittenReport],
     outputs: &Outputs,
     session: &Session,
-) -> Result<(), crate::failure::Failure> {
+) -> Result<(), Failure> {
     let to_stdout = outputs.stdout.is_none();
     let style = if to_stdout { session.style() } else { session.diagnostics() };
     let text = batch_summary(report, written, &style, assay_term::stdout_width());

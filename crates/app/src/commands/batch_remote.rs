@@ -6,7 +6,7 @@
 
 use super::remote::wishes;
 use crate::{
-    batch::{self, Choice},
+    batch::{self, Choice, Record},
     cli::{self, Global},
     client::{Addresses, Client, Outcome as Said, said_no, status_of},
     exit::Exit,
@@ -24,14 +24,9 @@ use assay_wire::{
     gateway::{CancelWish, Reply, Request},
 };
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, HashMap},
-    env,
     fmt::Write as _,
-    fs::{self, File, OpenOptions},
-    io::{self, BufRead as _, BufReader, Write as _},
-    path::{Path, PathBuf},
 };
 
 /// Requests of one batch that are with the server at once: it has a queue of its own, and what is
@@ -46,13 +41,6 @@ struct Landing {
     findings: u64,
     by_severity: BTreeMap<assay_model::Severity, u64>,
     error: Option<String>,
-}
-
-/// What has ended so far, on disk.
-struct Record {
-    path: PathBuf,
-    file: File,
-    landed: BTreeMap<String, Landing>,
 }
 
 pub(crate) fn run(words: &cli::Batch, global: &Global, session: &Session) -> Outcome {
@@ -73,13 +61,17 @@ pub(crate) fn run(words: &cli::Batch, global: &Global, session: &Session) -> Out
     }
     let asked = asked(&targets, words, &config)?;
     let addresses = Addresses::of(&words.server, global)?;
-    let mut record = Record::open(&asked)?;
-    if !record.landed.is_empty() {
-        session.note(&format!("{} of {} apps have ended before", record.landed.len(), asked.len()));
+    let mut record = Record::<Landing>::open(&asked, words.fresh)?;
+    if !record.landed().is_empty() {
+        session.note(&format!(
+            "{} of {} apps have ended before",
+            record.landed().len(),
+            asked.len()
+        ));
     }
     let stopped = session::block_on(async |interrupt| {
         let mut client = addresses.connect().await?;
-        let left = asked.iter().filter(|(app, _)| !record.landed.contains_key(app));
+        let left = asked.iter().filter(|(app, _)| !record.landed().contains_key(app));
         let left: Vec<(String, AnalysisRequest)> = left.cloned().collect();
         let flight =
             Flight { client: &mut client, record: &mut record, session, total: asked.len() };
@@ -88,7 +80,7 @@ pub(crate) fn run(words: &cli::Batch, global: &Global, session: &Session) -> Out
         Ok(stopped)
     })?;
     let landings: Vec<Landing> =
-        asked.iter().filter_map(|(app, _)| record.landed.get(app).cloned()).collect();
+        asked.iter().filter_map(|(app, _)| record.landed().get(app).cloned()).collect();
     if outputs.stdout.is_some() {
         session::print_json(&landings)?;
     } else {
@@ -172,7 +164,7 @@ fn table(landings: &[Landing], asked: usize) -> String {
 /// The requests that are with the server.
 struct Flight<'a> {
     client: &'a mut Client,
-    record: &'a mut Record,
+    record: &'a mut Record<Landing>,
     session: &'a Session,
     total: usize,
 }
@@ -229,13 +221,13 @@ impl Flight<'_> {
             };
             self.session.note(&format!(
                 "{} of {}: {}: {}, {} findings",
-                self.record.landed.len() + 1,
+                self.record.landed().len() + 1,
                 self.total,
                 landing.app,
                 landing.status,
                 landing.findings
             ));
-            self.record.keep(landing)?;
+            self.record.keep(landing.app.clone(), landing)?;
         }
     }
 }
@@ -259,68 +251,4 @@ impl Landing {
         let (app, status) = (app.to_owned(), AnalysisStatus::Error);
         Self { app, status, findings: 0, by_severity: BTreeMap::new(), error: Some(why) }
     }
-}
-
-// === impl Record ===
-
-impl Record {
-    /// Opens the record of this batch: of the same apps, asked for in the same way.
-    fn open(asked: &[(String, AnalysisRequest)]) -> Result<Self, Failure> {
-        let text = serde_json::to_string(asked)
-            .map_err(|error| Failure::broken("the batch cannot be named").because(error))?;
-        let digest = Sha256::digest(text);
-        let mut name = String::new();
-        for byte in &digest[..8] {
-            // Text takes all.
-            let _ = write!(name, "{byte:02x}");
-        }
-        let folder = env::current_dir().unwrap_or_default().join(".assay/batches");
-        let path = folder.join(format!("{name}.ndjson"));
-        let (file, landed) = Self::read(&folder, &path).map_err(|error| failed(&path, error))?;
-        Ok(Self { path, file, landed })
-    }
-
-    fn read(folder: &Path, path: &Path) -> io::Result<(File, BTreeMap<String, Landing>)> {
-        fs::create_dir_all(folder)?;
-        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
-        let mut landed = BTreeMap::new();
-        let mut length = 0;
-        for line in BufReader::new(&file).split(b'\n') {
-            let line = line?;
-            length += line.len() + 1;
-            // A line that was cut by a kill is of an app that is done again.
-            if let Ok(landing) = serde_json::from_slice::<Landing>(&line) {
-                landed.insert(landing.app.clone(), landing);
-            }
-        }
-        let is_cut = file.metadata()?.len() < u64::try_from(length).unwrap_or(u64::MAX);
-        if is_cut && length > 0 {
-            file.write_all(b"\n")?;
-        }
-        Ok((file, landed))
-    }
-
-    /// Puts one on disk.
-    fn keep(&mut self, landing: Landing) -> Result<(), Failure> {
-        let mut line = serde_json::to_vec(&landing)
-            .map_err(|error| Failure::broken("an end cannot be written down").because(error))?;
-        line.push(b'\n');
-        let kept = self.file.write_all(&line).and_then(|()| self.file.sync_data());
-        kept.map_err(|error| failed(&self.path, error))?;
-        self.landed.insert(landing.app.clone(), landing);
-        Ok(())
-    }
-
-    /// The batch is whole: the next one begins anew.
-    fn close(self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(%error, "the record of the batch is left");
-        }
-    }
-}
-
-fn failed(path: &Path, error: io::Error) -> Failure {
-    Failure::usage(format!("the record of the batch, `{}`, cannot be kept", path.display()))
-        .because(error)
-        .hint("make room, or start it where you may write")
 }

@@ -450,3 +450,53 @@ fn the_time_of_an_app_is_its_own() {
     ran.exits(124);
     assert_eq!(ends(&batch(&world)), ["complete", "complete", "timed_out", "complete"]);
 }
+
+/// The apps that the record of a batch knows.
+fn recorded(world: &World) -> usize {
+    let records = fs::read_dir(world.at("cwd/.assay/batches")).into_iter().flatten().flatten();
+    records.map(|entry| fs::read_to_string(entry.path()).unwrap_or_default().lines().count()).sum()
+}
+
+/// The apps of which a tool was run, by what it noted.
+fn noted(world: &World) -> usize {
+    fs::read_to_string(world.at("pids")).unwrap_or_default().lines().count()
+}
+
+#[test]
+fn the_same_batch_goes_on_where_a_stopped_one_was() {
+    for signal in [Signal::INT, Signal::KILL] {
+        let mut world = world(4);
+        world.without_a_cage();
+        let third = world.at("cwd/generated/apps/mistral/app3/hang");
+        fs::write(&third, "").unwrap();
+        let note = format!("pid-file={}", world.at("pids").display());
+        let held = format!("pid-file={}", world.at("held").display());
+        world.tool("fake", Fake::new([note.as_str(), crate::fake::FINDING, "exit=1"]));
+        let hangs = Fake::new([held.as_str(), "hang"]);
+        world.tool("hangs", hangs.with("inputs", json!({ "files": ["hang"] })));
+        list(&world, 4);
+        let words = ["batch", "apps.json", "--jobs", "1"];
+        let mut command = world.assay(words);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        world.pids("held", 1);
+        assert!(wait_until(LONG, || recorded(&world) == 2), "two apps are done by then");
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        child.wait().unwrap();
+        // Nobody hangs any more, and one of those that are done has changed since.
+        fs::remove_file(&third).unwrap();
+        let second = world.at("cwd/generated/apps/openai_gpt-4/app2/a.py");
+        fs::write(second, "changed = True\n").unwrap();
+        fs::remove_file(world.at("pids")).unwrap();
+        let ran = world.says(&words);
+        ran.exits(0).complains(&["1 of 4 apps were analysed by an earlier run that was stopped"]);
+        assert_eq!(noted(&world), 3, "the first is as it was, and is not done again");
+        let all = fs::read(batches(&world).last().unwrap().join("batch.json")).unwrap();
+        let all: Value = serde_json::from_slice(&all).unwrap();
+        assert_eq!(ends(&all), ["complete"; 4]);
+        assert_eq!(all["counts"]["total"], 4, "what was done before counts");
+        // The batch was whole, so the next one begins anew.
+        world.says(&words).exits(0);
+        assert_eq!(noted(&world), 7);
+    }
+}

@@ -1,0 +1,86 @@
+//! Apps that an earlier run of the same batch has analysed, before somebody stopped it.
+//!
+//! Keeps: an app counts as done while its report is whole, and the app is as it was then.
+
+use super::{record::Record, run::Landing};
+use crate::{failure::Failure, interrupt::Interrupt, target::Target};
+use assay_model::{AnalysisOutcome, AppEnd, BatchApp, Digest};
+use assay_report::{Sample, app_result};
+use assay_source::{Options, SourceMemory};
+use assay_store::Entry;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// An app that has ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Analysed {
+    /// Its folder of results.
+    results: PathBuf,
+    /// Names what the app held before it was analysed.
+    digest: Digest,
+}
+
+/// Names what an app holds; `None` where it cannot be read, or nobody waits any more.
+pub(super) fn digest_of(path: &Path, interrupt: &Interrupt) -> Option<Digest> {
+    let stop = || interrupt.reason().is_some();
+    SourceMemory::default().digest(path, Options { no_ignore: true }, &stop).ok()
+}
+
+/// Takes up what is done already. One entry for each target, in their order.
+pub(crate) async fn take_up(
+    record: Record<Analysed>,
+    targets: &[Target],
+    interrupt: &Interrupt,
+) -> Result<(Record<Analysed>, Vec<Option<Landing>>), Failure> {
+    let (targets, interrupt) = (targets.to_vec(), interrupt.clone());
+    let looking = tokio::task::spawn_blocking(move || {
+        let one = |target: &Target| {
+            let analysed = record.landed().get(&name_of(target))?;
+            let is_as_it_was = digest_of(&target.path, &interrupt)? == analysed.digest;
+            is_as_it_was.then(|| landing(target, &analysed.results)).flatten()
+        };
+        let earlier = targets.iter().map(one).collect();
+        (record, earlier)
+    });
+    looking.await.map_err(|error| Failure::broken("the record was not read").because(error))
+}
+
+/// Notes that an app is done. What was stopped is not.
+pub(super) fn note(
+    record: &mut Record<Analysed>,
+    target: &Target,
+    end: &AppEnd,
+    digest: Option<Digest>,
+) -> Result<(), Failure> {
+    let AppEnd::Analysed(result) = end else { return Ok(()) };
+    let is_done = match result.outcome {
+        AnalysisOutcome::Complete
+        | AnalysisOutcome::Incomplete
+        | AnalysisOutcome::NothingToAnalyse
+        | AnalysisOutcome::TimedOut => true,
+        AnalysisOutcome::Interrupted | AnalysisOutcome::Terminated | AnalysisOutcome::Lost => false,
+    };
+    match digest.filter(|_| is_done) {
+        Some(digest) => {
+            let analysed = Analysed { results: result.results.clone().into(), digest };
+            record.keep(name_of(target), analysed)
+        }
+        None => Ok(()),
+    }
+}
+
+fn landing(target: &Target, results: &Path) -> Option<Landing> {
+    let report = Entry::open(results).and_then(|entry| entry.load_report());
+    let report = report
+        .inspect_err(|error| tracing::warn!(%error, app = %target.app, "it is analysed again"))
+        .ok()?;
+    let end = AppEnd::Analysed(Box::new(app_result(&report, results.display().to_string())));
+    let path = target.path.display().to_string();
+    let app = BatchApp { app: target.app.clone(), path, end };
+    Some(Landing { app, sample: Some(Sample::of(&report)) })
+}
+
+/// By the path too: two apps may have the same name under two roots.
+fn name_of(target: &Target) -> String {
+    format!("{} at {}", target.app, target.path.display())
+}
