@@ -110,6 +110,30 @@ mod tests {
     }
 
     #[test]
+    fn a_run_moves_one_part_of_the_line_by_three_tenths() {
+        let after = |lines, seconds| {
+            let mut durations = Durations::default();
+            durations.learn("x", lines, Duration::from_secs(seconds));
+            let (tool, line) = durations.iter().next().unwrap();
+            assert_eq!(tool, "x");
+            (line.fixed_s, line.per_100k_lines_s)
+        };
+        // Of a tool of which nothing is known: 3 s, and 10 s more for each 100,000 lines.
+        assert_eq!(after(FEW_LINES - 1, 13), (6.0, 10.0));
+        assert_eq!(after(FEW_LINES, 4), (3.0, 13.0));
+        assert_eq!(after(FEW_LINES, 1), (3.0, 7.0));
+    }
+
+    #[test]
+    fn what_was_recorded_is_listed_by_name() {
+        let line = |peak_mib| Estimate { fixed_s: 1.0, per_100k_lines_s: 2.0, peak_mib };
+        let recorded = [("b", line(None)), ("a", line(Some(7)))];
+        let durations = Durations::new(recorded.map(|(tool, line)| (tool.to_owned(), line)));
+        let listed: Vec<_> = durations.iter().collect();
+        assert_eq!(listed, [recorded[1], recorded[0]]);
+    }
+
+    #[test]
     fn memory_is_learnt_up_at_once_and_down_slowly() {
         let mut durations = Durations::default();
         assert_eq!(durations.expected_mib("x"), None);
