@@ -12,7 +12,7 @@ import old_client
 # Longer than any wait inside a test, so that those are told first.
 PATIENCE_S = 240
 
-FILES = ("static_service", "gateway", "old_services", "doors")
+FILES = ("static_service", "gateway", "old_services", "doors", "examples")
 
 
 async def play(binary, word):

@@ -11,6 +11,7 @@ TITLES = {
     "gateway": "old clients of the gateway",
     "old_services": "old services behind the gateway",
     "doors": "who gets in, and what a connection takes",
+    "examples": "the programs of the integrator's guide",
 }
 
 

@@ -7,8 +7,10 @@
 //! <!-- end of NAME -->
 //! ```
 //!
-//! What stands between them is written by the generator of that name in [`PARTS`].
+//! What stands between them is written by the generator of that name in [`PARTS`]; a part named
+//! `code PATH PIECE` is a piece of that program.
 
+mod code; // pieces of programs
 mod keys; // the keys of a declared tool
 mod parts; // the other generators
 mod steering; // what an app could steer each tool by
@@ -95,20 +97,29 @@ fn filled(repo: &Repo, file: &File) -> Result<String, Fault> {
         let Some(name) = asked.and_then(|rest| rest.strip_suffix(CLOSE)) else {
             continue;
         };
-        let part = PARTS.iter().find(|part| part.name == name).ok_or_else(|| {
-            let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
-            let what = format!("there is no part `{name}`, only: {}", known.join(", "));
-            fault(number, what, "name one of these, or add a generator to `xtask/src/docs.rs`")
-        })?;
+        let made = made(repo, name).map_err(|(what, mend)| fault(number, what, mend))?;
         let end = format!("<!-- end of {name}{CLOSE}");
         if !lines.any(|(_, line)| line == end) {
             let what = format!("the part `{name}` does not end");
             return Err(fault(number, what, &format!("add the line `{end}`")));
         }
-        let made = (part.write)(repo);
         text.extend(["\n", made.trim_end(), "\n\n", &end, "\n"]);
     }
     Ok(text)
+}
+
+/// The part of this name, or what is wrong and how it is mended.
+fn made(repo: &Repo, name: &str) -> Result<String, (String, &'static str)> {
+    if let Some(piece) = code::of_name(repo, name) {
+        let mend = "mark the piece with the comments `[NAME]` and `[end]`";
+        return piece.map_err(|what| (what, mend));
+    }
+    let part = PARTS.iter().find(|part| part.name == name).ok_or_else(|| {
+        let known: Vec<&str> = PARTS.iter().map(|part| part.name).collect();
+        let what = format!("there is no part `{name}`, only: {}", known.join(", "));
+        (what, "name one of these, or add a generator to `xtask/src/docs.rs`")
+    })?;
+    Ok((part.write)(repo))
 }
 
 #[cfg(test)]
