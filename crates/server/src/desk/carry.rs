@@ -24,8 +24,9 @@ const EVENTS_WAITING: usize = 256;
 
 /// What is done with a run. A service does it, the gateway has it done; both remember it, or not.
 pub(crate) trait Work: Send + Sync + 'static {
-    /// Remembers that the run was accepted. When it returns, a restart knows of it.
-    fn accepted(&self, run: &Run) -> impl Future<Output = Result<(), Fault>> + Send;
+    /// Remembers that the run was accepted. When it returns, a restart knows of it; or else its end,
+    /// which need not be remembered: nobody was told that it is accepted.
+    fn accepted(&self, run: &Run) -> impl Future<Output = Result<(), End>> + Send;
 
     /// Does it. Must end soon after the run is cancelled.
     fn work(&self, run: Arc<Run>, events: mpsc::Sender<Event>) -> impl Future<Output = End> + Send;
@@ -76,9 +77,8 @@ async fn through<W: Work>(
     gate: Gate,
     permit: &mut Option<Permit>,
 ) -> Arc<End> {
-    if let Err(fault) = work.accepted(run).await {
-        // Nobody was told that it is accepted, so its end need not be remembered.
-        run.log.end(work.unstarted(run, AnalysisStatus::Error, fault));
+    if let Err(end) = work.accepted(run).await {
+        run.log.end(end);
     } else {
         run.log.open();
         let end = match admitted(run, gate).await {

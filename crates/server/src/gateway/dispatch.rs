@@ -6,6 +6,7 @@
 use super::{
     call::{Call, Called},
     connector::Connector,
+    status::kept_result,
     stream::Stream,
 };
 use crate::{
@@ -21,7 +22,7 @@ use assay_rules::{
     Dice,
     retry::{Backoff, Budget, BudgetSettings},
 };
-use assay_store::{Book, EndState, NewTask, StoredEvent, TaskEnd};
+use assay_store::{Book, EndState, NewTask, StoreError, StoredEvent, TaskEnd, TaskRecord};
 use assay_wire::{
     AnalysisStatus, Analyzer, ErrorCode, Fault, Route, WireError,
     gateway::{Frame as GatewayFrame, Reply as GatewayReply},
@@ -178,6 +179,26 @@ impl Dispatch {
         }
     }
 
+    /// The end of a run whose name the book has already: that of the same work, which is not done
+    /// again, or the refusal of other work.
+    async fn known_end(&self, book: &Book, run: &Run) -> End {
+        let known = book.task(&run.task).await.ok().flatten();
+        let is_same = |known: &TaskRecord| known.task.key == key_text(run) && !run.request.refresh;
+        let Some(end) = known.filter(is_same).and_then(|known| known.end) else {
+            let words = format!("`{}` is the name of work that was asked for before", run.task);
+            let fault = Fault::new(ErrorCode::InvalidMessage, words)
+                .suggest("choose another `task_id`, or give none");
+            return self.unstarted(run, AnalysisStatus::Error, fault);
+        };
+        let status = AnalysisStatus::of_reply(&end.status);
+        if let Some(body) = kept_result(book, &run.task).await {
+            return End { status, body, fault: None };
+        }
+        let code = end.code.as_deref().and_then(ErrorCode::of_word);
+        let words = end.message.unwrap_or_else(|| "its result is not kept any more".to_owned());
+        self.unstarted(run, status, Fault::new(code.unwrap_or(ErrorCode::Internal), words))
+    }
+
     /// Tells all who subscribed.
     fn publish(&self, run: &Run, reply: GatewayReply, is_end: bool) {
         let mut frame = GatewayFrame::new(reply);
@@ -188,6 +209,11 @@ impl Dispatch {
             self.means.stream.publish(frame.encode(), Some(run.task.clone()));
         }
     }
+}
+
+/// The key of the work, as the book has it.
+fn key_text(run: &Run) -> String {
+    format!("{:032x}", run.key.0)
 }
 
 /// The analyzer that the desk chose the run for; its route was found when it was asked.
@@ -228,7 +254,7 @@ pub(super) fn end_of(analyzer: Analyzer, run: &Run, status: AnalysisStatus, faul
 }
 
 impl Work for Dispatch {
-    async fn accepted(&self, run: &Run) -> Result<(), Fault> {
+    async fn accepted(&self, run: &Run) -> Result<(), End> {
         let Some(book) = self.means.book.as_ref().filter(|_| !run.before.is_accepted) else {
             return Ok(());
         };
@@ -237,7 +263,7 @@ impl Work for Dispatch {
         let task = NewTask {
             id: run.task.clone(),
             client: run.who.to_string(),
-            key: format!("{:032x}", run.key.0),
+            key: key_text(run),
             model: run.request.model.clone().unwrap_or_default(),
             app: run.request.app_number.unwrap_or_default(),
             kind: run
@@ -255,13 +281,18 @@ impl Work for Dispatch {
             accepted_at: now,
             traceparent: run.request.traceparent.clone(),
         };
-        book.accept(task).await.map_err(|error| {
-            tracing::error!(task = %run.task, %error, "a request cannot be written down");
-            let mut fault = Fault::new(ErrorCode::Internal, "the request cannot be written down");
-            fault.causes.push(error.to_string());
-            fault.suggestion = error.hint();
-            fault
-        })
+        match book.accept(task).await {
+            Ok(()) => Ok(()),
+            Err(StoreError::TaskTaken { .. }) => Err(self.known_end(book, run).await),
+            Err(error) => {
+                tracing::error!(task = %run.task, %error, "a request cannot be written down");
+                let mut fault =
+                    Fault::new(ErrorCode::Internal, "the request cannot be written down");
+                fault.causes.push(error.to_string());
+                fault.suggestion = error.hint();
+                Err(self.unstarted(run, AnalysisStatus::Error, fault))
+            }
+        }
     }
 
     async fn work(&self, run: Arc<Run>, events: mpsc::Sender<Event>) -> End {

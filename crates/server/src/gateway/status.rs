@@ -4,7 +4,7 @@ use super::Shared;
 use assay_model::TaskId;
 use assay_pool::Stats;
 use assay_rules::breaker::Circuit;
-use assay_store::WorkState;
+use assay_store::{Book, WorkState};
 use assay_wire::{
     AnalysisStatus, Payload, ServiceName, TaskState, TaskStatus, Utf8Bytes, gateway::StatusReport,
     stamp,
@@ -69,9 +69,7 @@ impl Shared {
                 }
                 None => TaskStatus::new(TaskState::Running, Some(task)),
                 Some(end) => {
-                    let bytes = book.result(&task).await.ok().flatten();
-                    let text = bytes.and_then(|bytes| Utf8Bytes::try_from(bytes).ok());
-                    let body = text.and_then(|text| Payload::from_json(text).ok());
+                    let body = kept_result(book, &task).await;
                     finished(task, AnalysisStatus::of_reply(&end.status), body)
                 }
             },
@@ -98,6 +96,13 @@ impl Shared {
         };
         ServiceName::ALL.iter().filter_map(url_of).collect()
     }
+}
+
+/// The result of a task, as the book has kept it.
+pub(super) async fn kept_result(book: &Book, task: &TaskId) -> Option<Payload> {
+    let bytes = book.result(task).await.ok().flatten()?;
+    let text = Utf8Bytes::try_from(bytes).ok()?;
+    Payload::from_json(text).ok()
 }
 
 /// A service of this process is told by the address that it would have by itself.

@@ -33,7 +33,7 @@ impl<A: Analyze> CarryOut<A> {
 
 impl<A: Analyze> Work for CarryOut<A> {
     /// A service remembers nothing: the gateway does.
-    async fn accepted(&self, _: &Run) -> Result<(), Fault> {
+    async fn accepted(&self, _: &Run) -> Result<(), End> {
         Ok(())
     }
 

@@ -132,3 +132,38 @@ fn what_nobody_can_wait_for_any_more_is_ended_as_late() {
         assert_eq!(ended(&world, "late").await["status"], "timeout");
     });
 }
+
+#[test]
+fn asking_again_for_what_has_ended_is_answered_by_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let again = |more: Value| {
+        let mut data = json!({ "task_id": "again" });
+        for (key, value) in more.as_object().unwrap() {
+            data[key] = value.clone();
+        }
+        analysis("again", "own", data)
+    };
+    // The second process knows it from the book.
+    for _ in 0..2 {
+        let process = Process::new();
+        process.run(async {
+            let world = world_with_book(folder.path());
+            let mut client = world.client();
+            for _ in 0..2 {
+                send(&mut client, again(json!({}))).await;
+                let end = until(&mut client, "analysis_result").await;
+                assert_eq!(end["data"]["status"], "success");
+                assert_eq!(end["data"]["analysis"]["model"], "own");
+            }
+            assert_eq!(fake::runs_of("again"), 1);
+            // Other work may not have its name, nor may the same work be done anew under it.
+            for more in [json!({ "app_number": 2 }), json!({ "refresh": true })] {
+                send(&mut client, again(more)).await;
+                let analysis =
+                    until(&mut client, "analysis_result").await["data"]["analysis"].take();
+                assert_eq!(analysis["code"], "invalid_message", "{analysis}");
+            }
+        });
+        process.kill();
+    }
+}
