@@ -120,6 +120,10 @@ impl Runs {
 // === impl Live ===
 
 impl Live {
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.gate, Some(GateKeeper::Through))
+    }
+
     /// The seats that a client holds, in the order in which it took them.
     pub(super) fn tickets_of(&self, client: ClientId) -> Vec<Ticket> {
         let own = self.seats.iter().filter(|(_, (holder, _))| *holder == client);

@@ -352,8 +352,9 @@ impl<W: Work> Office<W> {
     }
 
     fn stats(&self) -> DeskStats {
-        let queued = self.waiters.len();
-        let running = self.runs.len() - queued;
+        let running = self.runs.iter().filter(|live| live.is_running()).count();
+        // At the door, or, for a refresh, behind the run before it.
+        let queued = self.runs.len() - running;
         DeskStats { running, queued, capacity: self.capacity, ..self.counts.clone() }
     }
 
@@ -365,7 +366,7 @@ impl<W: Work> Office<W> {
                 task: live.run.task.clone(),
                 model: live.run.request.model.clone(),
                 app: live.run.request.app_number,
-                is_running: matches!(live.gate, Some(GateKeeper::Through)),
+                is_running: live.is_running(),
                 waiting_clients: live.seats.len(),
             })
             .collect();
