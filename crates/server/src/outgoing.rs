@@ -33,6 +33,19 @@ pub(crate) async fn say_end(outgoing: &Outgoing, frame: Utf8Bytes) {
     outgoing.send(Say { frame, is_end: true }).await.ok();
 }
 
+/// Sends what is to be said, with all that waits behind it, in one write.
+pub(crate) async fn tell(
+    writer: &mut Writer,
+    say: Say,
+    said: &mut mpsc::Receiver<Say>,
+) -> Result<(), WireError> {
+    writer.feed(say.frame).await?;
+    while let Ok(say) = said.try_recv() {
+        writer.feed(say.frame).await?;
+    }
+    writer.flush().await
+}
+
 /// How long those who follow runs have to say how these ended, when the server closes. All runs have
 /// ended by then.
 const LAST_WORDS_WITHIN: Duration = Duration::from_secs(5);

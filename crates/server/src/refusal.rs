@@ -8,6 +8,18 @@ use std::time::Duration;
 /// After this it is worth to ask a desk again that is behind.
 const STUCK_FOR: Duration = Duration::from_secs(1);
 
+/// Requests of one connection that may be under way: more than one client may have waiting, with as
+/// many that share the work of others. Who has more is refused, so that no client costs more than so
+/// many tasks. Cancels have as much room again: whatever was asked for can be cancelled.
+pub(crate) const UNDER_WAY_MAX: usize = 8_192;
+
+/// What a client is told of whose requests too many are under way.
+pub(crate) fn too_many_under_way() -> Fault {
+    Fault::new(ErrorCode::Overloaded, "too many requests of this connection are under way")
+        .retry_after_ms(whole_ms(STUCK_FOR))
+        .suggest("wait for answers before you ask for more")
+}
+
 /// Says why a request was refused.
 pub(crate) fn fault(refused: Refused) -> Fault {
     match refused {

@@ -11,8 +11,8 @@ use super::{
 use crate::{
     asked::ByRequest,
     desk::{Cancelled, Canceller, Unwanted},
-    outgoing::{self, Outgoing, Say, last_words, say},
-    refusal,
+    outgoing::{self, Outgoing, Say, last_words, say, tell},
+    refusal::{self, UNDER_WAY_MAX},
 };
 use assay_model::TaskId;
 use assay_pool::EndpointTerms;
@@ -175,10 +175,7 @@ impl Session {
         };
         let Frame { envelope, body } = frame;
         let id = envelope.id;
-        if let Some(scope) = self.lacks(&body) {
-            let message = format!("this needs the scope `{}`", scope.as_str());
-            let fault =
-                Fault::new(ErrorCode::Unauthorized, message).suggest("use a token that has it");
+        if let Some(fault) = self.refused(&body) {
             return writer.feed(error(Some(id), fault)).await;
         }
         let reply = match body {
@@ -220,6 +217,21 @@ impl Session {
             }
         };
         writer.feed(Frame::answering(id, reply).encode()).await
+    }
+
+    /// Why a request is not taken at all.
+    fn refused(&self, request: &Request) -> Option<Fault> {
+        if let Some(scope) = self.lacks(request) {
+            let message = format!("this needs the scope `{}`", scope.as_str());
+            let fault = Fault::new(ErrorCode::Unauthorized, message);
+            return Some(fault.suggest("use a token that has it"));
+        }
+        let room = match request {
+            Request::Analysis(_) | Request::Batch(_) => UNDER_WAY_MAX,
+            Request::Cancel(_) => 2 * UNDER_WAY_MAX,
+            _ => usize::MAX,
+        };
+        (self.followers.len() >= room).then(refusal::too_many_under_way)
     }
 
     /// The scope that a request needs and the client has not.
@@ -372,19 +384,6 @@ async fn ready(subscription: Option<&mut Place>) {
         Some(place) => place.ready().await,
         None => std::future::pending().await,
     }
-}
-
-/// Sends what is to be said, with all that waits behind it, in one write.
-async fn tell(
-    writer: &mut Writer,
-    say: Say,
-    said: &mut mpsc::Receiver<Say>,
-) -> Result<(), WireError> {
-    writer.feed(say.frame).await?;
-    while let Ok(say) = said.try_recv() {
-        writer.feed(say.frame).await?;
-    }
-    writer.flush().await
 }
 
 /// A frame that may not be: the client is told, and the connection ends.

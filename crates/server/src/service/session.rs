@@ -9,7 +9,7 @@ use crate::{
     log::Log,
     outgoing::{self, Outgoing, Say, last_words, say, say_end},
     progress::Progress,
-    refusal,
+    refusal::{self, UNDER_WAY_MAX},
 };
 use assay_model::TaskId;
 use assay_rules::{
@@ -105,7 +105,7 @@ impl<A: Analyze> Session<A> {
                 }
                 Turn::Heard(heard) => {
                     let mut heard = Some(heard);
-                    for _ in 0..AT_ONCE {
+                    for at in 0..AT_ONCE {
                         let Some(text) = heard.take() else { break };
                         match text {
                             Ok(Some(text)) => self.hear(&text, &mut writer).await?,
@@ -114,17 +114,11 @@ impl<A: Analyze> Session<A> {
                                 return self.refuse_frame(error, &mut writer).await;
                             }
                         }
-                        heard = reader.next().now_or_never();
+                        if at + 1 < AT_ONCE {
+                            heard = reader.next().now_or_never();
+                        }
                     }
                     writer.flush().await?;
-                    // What was read after the last round is not lost.
-                    if let Some(text) = heard {
-                        match text? {
-                            Some(text) => self.hear(&text, &mut writer).await?,
-                            None => return Ok(()),
-                        }
-                        writer.flush().await?;
-                    }
                 }
                 Turn::Say(say) => {
                     is_ending |= say.is_end && !self.is_lasting;
@@ -158,6 +152,16 @@ impl<A: Analyze> Session<A> {
             }
         };
         let correlation = frame.correlation().to_owned();
+        let room = match frame.body {
+            Request::Analysis(_) => UNDER_WAY_MAX,
+            Request::Cancel { .. } => 2 * UNDER_WAY_MAX,
+            _ => usize::MAX,
+        };
+        if self.followers.len() >= room {
+            let fault = refusal::too_many_under_way();
+            let fault = Fault { correlation_id: Some(correlation), ..fault };
+            return writer.feed(self.error(fault)).await;
+        }
         match frame.body {
             Request::Ping => {
                 let service = shared.name().to_owned();
@@ -174,7 +178,9 @@ impl<A: Analyze> Session<A> {
             }
             Request::Cancel { task_id, correlation_id } => {
                 let by_request = correlation_id.and_then(|id| self.by_request.seat_of(&id));
-                self.cancel(task_id.map(Unwanted::Task).or(by_request), correlation).await;
+                // What it carries as `correlation_id` names the request that is to stop, and what is
+                // answered is this one.
+                self.cancel(task_id.map(Unwanted::Task).or(by_request), frame.id).await;
                 Ok(())
             }
             Request::Status { task_id } => {

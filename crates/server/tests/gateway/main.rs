@@ -439,3 +439,43 @@ async fn a_draining_gateway_finishes_what_runs() {
     assert_eq!(until(&mut client, "analysis_result").await["data"]["status"], "success");
     stopping.await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_requests_of_one_connection_are_under_way_than_the_bound() {
+    let world = world();
+    let mut client = world.client();
+    let deaf = json!({ "fake": { "ms": 20_000, "is_deaf": true } });
+    let more = json!({ "task_id": "deaf", "config": deaf });
+    send(&mut client, analysis("job", "own", more)).await;
+    until(&mut client, "progress_update").await;
+    // Each waits until the task is gone, so none of them is answered.
+    let (mut refused, many) = (0, 17_000);
+    let cancel = json!({ "type": "cancel_request", "id": "c", "data": { "task_id": "deaf" } });
+    let asking = async |client: &mut Connection| {
+        for _ in 0..100 {
+            send(client, cancel.clone()).await;
+        }
+        // What is said at once has been said when this is answered.
+        send(client, json!({ "type": "ping" })).await;
+        let mut refused = 0;
+        loop {
+            let frame = receive(client).await;
+            match frame["type"].as_str().unwrap() {
+                "pong" => return refused,
+                "error" => {
+                    assert_eq!(frame["data"]["code"], "overloaded");
+                    refused += 1;
+                }
+                _ => {}
+            }
+        }
+    };
+    for _ in 0..many / 100 {
+        refused += asking(&mut client).await;
+    }
+    assert!((600..1_000).contains(&refused), "{refused} of {many} were refused");
+    // It is still heard, and can still stop what it began.
+    send(&mut client, analysis("more", "own", json!({}))).await;
+    assert_eq!(until(&mut client, "error").await["data"]["code"], "overloaded");
+    assert_eq!(until(&mut client, "analysis_result").await["correlation_id"], "job");
+}
