@@ -4,7 +4,7 @@
 
 mod arrows; // which crate may know which
 mod dependencies; // what is declared, and whether it is used
-mod documents; // links, the change log
+mod documents; // links, tests that are named, the change log
 mod layout; // sizes, roots, headers
 mod words; // what no file may say
 
@@ -94,6 +94,12 @@ pub const RULES: &[Rule] = &[
         name: "links",
         keeps: "A relative link in a document leads to a file.",
         check: documents::links,
+    },
+    Rule {
+        name: "proofs",
+        keeps: "In a document with a column of tests, every name of four words and more is that of a \
+                test.",
+        check: documents::proofs,
     },
     Rule {
         name: "changelog",

@@ -33,6 +33,7 @@ rules! {
     no_file_names_a_registry: "registries",
     dependencies_are_declared_once_and_used: "dependencies",
     links_lead_to_files: "links",
+    tests_that_documents_name_exist: "proofs",
     the_change_log_is_open: "changelog",
     generated_parts_are_current: "generated",
 }

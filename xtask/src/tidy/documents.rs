@@ -1,9 +1,10 @@
-//! Documents: links that lead somewhere, and a change log that is kept.
+//! Documents: links that lead somewhere, tests that exist, and a change log that is kept.
 
 use crate::{
     fault::Fault,
     repo::{File, Repo},
 };
+use std::collections::BTreeSet;
 
 pub(super) fn links(repo: &Repo) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -18,6 +19,47 @@ pub(super) fn links(repo: &Repo) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Words of the head of a table whose column names tests.
+const PROOFS: [&str; 3] = ["| proven by |", "| held by |", "| caught by |"];
+
+/// In a document that says which tests prove it, what has the name of a test is one. A name of fewer
+/// than four words may be anything.
+pub(super) fn proofs(repo: &Repo) -> Vec<Fault> {
+    let defined = functions(repo);
+    let mut faults = Vec::new();
+    for file in repo.ending(".md").filter(|file| file.is_ours()) {
+        if !file.lines().any(|(_, line)| PROOFS.iter().any(|head| line.contains(head))) {
+            continue;
+        }
+        for (number, line) in file.lines() {
+            let quoted = line.split('`').skip(1).step_by(2);
+            for name in quoted.filter(|name| is_sentence(name) && !defined.contains(name)) {
+                let what = format!("there is no test `{name}`");
+                let mend = "name the test as its function is called";
+                faults.push(Fault::new(&file.path, number, what, mend));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether it is written as the name of a test: four words and more.
+fn is_sentence(name: &str) -> bool {
+    let is_word = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.chars().all(is_word) && name.matches('_').count() >= 3
+}
+
+/// Every function of Rust and of Python, by name.
+fn functions(repo: &Repo) -> BTreeSet<&str> {
+    let files = repo.ending(".rs").chain(repo.ending(".py"));
+    let lines = files.flat_map(File::lines).map(|(_, line)| line.trim_start());
+    let named = lines.filter_map(|line| {
+        let (_, rest) = line.split_once("fn ").or_else(|| line.split_once("def "))?;
+        rest.split(['(', '<', ' ']).next()
+    });
+    named.collect()
 }
 
 /// All link targets that are paths, with their lines.
@@ -83,6 +125,16 @@ mod tests {
         let files =
             [("docs/a.md", page), ("README.md", ""), ("docs/b.md", ""), ("docs/img/c.png", "")];
         assert_eq!(places(links, &files), ["docs/a.md:2", "docs/a.md:3", "docs/a.md:7"]);
+    }
+
+    #[test]
+    fn a_test_that_a_document_names_exists() {
+        let page = "| what | proven by |\n|---|---|\n| a | `it_is_so_here`, `and_so_it_is` |\n\
+                    | b | `not_so`, `it_is_so_no_more`, `a::it_is_so_not` |\n";
+        let code = ("crates/a/src/lib.rs", "#[test] fn it_is_so_here() {}\n");
+        let script = ("b.py", "async def and_so_it_is(world):\n");
+        let other = ("b.md", "| what |\n|---|\n| `it_is_so_no_more` |\n");
+        assert_eq!(places(proofs, &[("a.md", page), other, code, script]), ["a.md:4"]);
     }
 
     #[test]
