@@ -479,3 +479,20 @@ async fn no_more_requests_of_one_connection_are_under_way_than_the_bound() {
     assert_eq!(until(&mut client, "error").await["data"]["code"], "overloaded");
     assert_eq!(until(&mut client, "analysis_result").await["correlation_id"], "job");
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_of_a_gateway_is_in_the_operators_list() {
+    let world = world();
+    let mut client = world.client();
+    send(&mut client, analysis("job", "quick", json!({}))).await;
+    until(&mut client, "analysis_result").await;
+    let text = world.gateway.metrics().await;
+    let list = include_str!("../../../../docs/operating/metrics.md");
+    let mut seen = 0;
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(list.contains(&format!("`{name}`")), "`{name}` is not in the list");
+        seen += usize::from(name.contains("pool") || name.contains("breaker"));
+    }
+    assert!(seen >= 8, "{seen} metrics of pool and breakers: {text}");
+}
