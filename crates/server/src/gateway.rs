@@ -35,6 +35,7 @@ use assay_wire::{AnalysisRequest, Analyzer, ConnectTerms, Connection, Fault};
 use batch::Batches;
 use connector::Connector;
 use dispatch::{Dispatch, GatewayPool, Means};
+use health::LastHealth;
 use std::{
     collections::BTreeMap,
     future::Future,
@@ -97,6 +98,7 @@ pub(crate) struct Shared {
     pool: Arc<GatewayPool>,
     /// The pool's, once more, for what is not work.
     connector: Connector,
+    last_health: LastHealth,
     stream: Arc<Stream>,
     metrics: Arc<Metrics>,
     accounts: Mutex<Accounts>,
@@ -188,6 +190,7 @@ impl Gateway {
             desk,
             pool,
             connector,
+            last_health: LastHealth::default(),
             stream,
             metrics,
             resolve,

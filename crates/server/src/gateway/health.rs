@@ -9,10 +9,18 @@ use assay_wire::{
 };
 use futures_util::future::join_all;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// How long a replica may take to say how it is. It answers from memory.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// How old what they said may be. Whoever asks meanwhile shares it, so that no client has the gateway
+/// open more connections than one for each replica.
+const FRESH_FOR: Duration = Duration::from_secs(1);
+
+/// What the replicas said last.
+#[derive(Debug, Default)]
+pub(super) struct LastHealth(tokio::sync::Mutex<Option<(Instant, Vec<ReplicaHealth>)>>);
 
 impl Shared {
     /// Asks all replicas at once, by connections of their own: the pool's are for work, and a
@@ -22,6 +30,16 @@ impl Shared {
     ///
     /// Safe: connections are dropped.
     pub(super) async fn health_of_replicas(&self) -> Vec<ReplicaHealth> {
+        let mut last = self.last_health.0.lock().await;
+        if let Some((_, said)) = last.as_ref().filter(|(at, _)| at.elapsed() < FRESH_FOR) {
+            return said.clone();
+        }
+        let said = self.ask_replicas().await;
+        *last = Some((Instant::now(), said.clone()));
+        said
+    }
+
+    async fn ask_replicas(&self) -> Vec<ReplicaHealth> {
         let replicas: Vec<(String, Replica)> = {
             let known = self.replicas.lock().expect("nothing panics while it holds them");
             known.iter().map(|(id, replica)| (id.clone(), replica.clone())).collect()

@@ -228,6 +228,7 @@ impl Session {
         }
         let room = match request {
             Request::Analysis(_) | Request::Batch(_) => UNDER_WAY_MAX,
+            Request::Status(wish) if wish.health => UNDER_WAY_MAX,
             Request::Cancel(_) => 2 * UNDER_WAY_MAX,
             _ => usize::MAX,
         };
