@@ -2,27 +2,16 @@
 
 use crate::world::{LONG, World};
 use assay_wire::{CloseCode, ConnectTerms, Connection, Token, Utf8Bytes, connect};
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex},
-    thread,
+    ops::{Deref, DerefMut},
+    process::Command,
 };
-use testkit::wait_until;
+use testkit::Daemon;
 use tokio::runtime::Runtime;
 
-/// A server, which is stopped when the test ends.
-pub(crate) struct Served {
-    child: Child,
-    said: Arc<Mutex<String>>,
-    /// Ends when the server has nothing more to say.
-    hearing: Option<thread::JoinHandle<()>>,
-    /// Where clients connect: `127.0.0.1:40000`.
-    pub(crate) address: String,
-}
+/// A server of a world, which is stopped when the test ends.
+pub(crate) struct Served(Daemon);
 
 /// A client that speaks JSON.
 pub(crate) struct Peer {
@@ -54,65 +43,8 @@ impl Served {
 
     /// The server that a command becomes.
     #[track_caller]
-    pub(crate) fn of(mut command: Command) -> Self {
-        command.stderr(Stdio::piped()).stdout(Stdio::null());
-        let mut child = command.spawn().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let (heard, stderr) = (Arc::clone(&said), child.stderr.take().unwrap());
-        let hearing = thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                let mut heard = heard.lock().unwrap();
-                heard.push_str(&line);
-                heard.push('\n');
-            }
-        });
-        let mut served = Self { child, said, hearing: Some(hearing), address: String::new() };
-        served.until_said("ready: ");
-        let ready = served.said();
-        let url = ready.split("ws://").nth(1).or_else(|| ready.split("wss://").nth(1)).unwrap();
-        let end = |c: char| c == ',' || c == ';' || c.is_whitespace();
-        url.split(end).next().unwrap().clone_into(&mut served.address);
-        served
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("ws://{}", self.address)
-    }
-
-    /// What it has written to standard error so far.
-    pub(crate) fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
-    }
-
-    #[track_caller]
-    pub(crate) fn until_said(&mut self, words: &str) {
-        let said = Arc::clone(&self.said);
-        let is_said = move || said.lock().unwrap().contains(words);
-        let mut has_ended = false;
-        wait_until(LONG, || {
-            has_ended = self.child.try_wait().unwrap().is_some();
-            is_said() || has_ended
-        });
-        if let (true, Some(hearing)) = (has_ended, self.hearing.take()) {
-            hearing.join().unwrap();
-        }
-        assert!(is_said(), "it does not say `{words}`:\n{}", self.said());
-    }
-
-    pub(crate) fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
-        kill_process(pid, signal).unwrap();
-    }
-
-    /// Waits until it has ended.
-    #[track_caller]
-    pub(crate) fn lives(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
-    }
-
-    pub(crate) fn ends(&mut self) -> ExitStatus {
-        assert!(wait_until(LONG, || !self.lives()), "it does not end:\n{}", self.said());
-        self.child.wait().unwrap()
+    pub(crate) fn of(command: Command) -> Self {
+        Self(Daemon::of(command))
     }
 
     pub(crate) fn peer(&self) -> Peer {
@@ -123,24 +55,19 @@ impl Served {
     pub(crate) fn old_peer(&self) -> Peer {
         Peer::connect(&self.url(), &ConnectTerms { lasting: false, ..ConnectTerms::default() })
     }
+}
 
-    /// The status and the body of a page.
-    pub(crate) fn page(&self, path: &str, headers: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
-        let head = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let status = text.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, text.split_once("\r\n\r\n").map_or("", |(_, body)| body).to_owned())
+impl Deref for Served {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.0
     }
 }
 
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+impl DerefMut for Served {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.0
     }
 }
 
