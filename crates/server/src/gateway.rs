@@ -6,6 +6,7 @@
 //!
 //! Does not: analyse, listen, or read a configuration.
 
+mod acceptance; // what is written down before a request is accepted
 mod accounts; // who asks, what he may, and how often
 mod asking; // from a request to a seat at its work
 mod batch; // many apps, one answer

@@ -71,6 +71,11 @@ impl Log {
         self.change(|state| state.is_open = true);
     }
 
+    /// Whether the run is accepted for good.
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().is_open
+    }
+
     /// Appends what happened. After the end nothing is taken.
     pub(crate) fn append(&self, events: impl IntoIterator<Item = Event>) {
         self.change(|state| {

@@ -24,9 +24,9 @@ const EVENTS_WAITING: usize = 256;
 
 /// What is done with a run. A service does it, the gateway has it done; both remember it, or not.
 pub(crate) trait Work: Send + Sync + 'static {
-    /// Remembers that the run was accepted. When it returns, a restart knows of it; or else its end,
-    /// which need not be remembered: nobody was told that it is accepted.
-    fn accepted(&self, run: &Run) -> impl Future<Output = Result<(), End>> + Send;
+    /// Remembers that the run was accepted. When it returns, a restart knows of it. Returns the end
+    /// of the task, where one of this name has ended already: it is not done again.
+    fn accepted(&self, run: &Run) -> impl Future<Output = Result<Option<End>, Fault>> + Send;
 
     /// Does it. Must end soon after the run is cancelled.
     fn work(&self, run: Arc<Run>, events: mpsc::Sender<Event>) -> impl Future<Output = End> + Send;
@@ -50,11 +50,16 @@ pub(crate) trait Work: Send + Sync + 'static {
 pub(super) async fn carry<W: Work>(
     work: Arc<W>,
     run: Arc<Run>,
-    gate: Gate,
+    mut gate: Gate,
     office: mpsc::WeakSender<Msg>,
 ) {
     let mut permit = None;
-    let carrying = AssertUnwindSafe(through(&*work, &run, gate, &mut permit)).catch_unwind().await;
+    let carrying = through(&*work, &run, &mut gate, &mut permit);
+    let carrying = AssertUnwindSafe(carrying).catch_unwind().await;
+    // Whoever ended before it was his turn may have been let in all the same: his permit would be
+    // lost in the gate. None comes through a gate that is shut.
+    gate.close();
+    let permit = permit.or_else(|| gate.try_recv().ok());
     let carried = if let Ok(end) = carrying {
         Carried::Ended(end)
     } else {
@@ -74,28 +79,34 @@ pub(super) async fn carry<W: Work>(
 async fn through<W: Work>(
     work: &W,
     run: &Arc<Run>,
-    gate: Gate,
+    gate: &mut Gate,
     permit: &mut Option<Permit>,
 ) -> Arc<End> {
-    if let Err(end) = work.accepted(run).await {
-        run.log.end(end);
-    } else {
-        run.log.open();
-        let end = match admitted(run, gate).await {
-            Ok(given) => {
-                *permit = Some(given);
-                worked(work, run).await
-            }
-            Err(reason) => unstarted(work, run, reason),
-        };
-        let end = work.ended(run, end).await;
-        run.log.end(end);
+    match work.accepted(run).await {
+        // Nobody was told that it is accepted, so its end need not be remembered.
+        Err(fault) => run.log.end(work.unstarted(run, AnalysisStatus::Error, fault)),
+        Ok(Some(before)) => {
+            run.log.open();
+            run.log.end(before);
+        }
+        Ok(None) => {
+            run.log.open();
+            let end = match admitted(run, gate).await {
+                Ok(given) => {
+                    *permit = Some(given);
+                    worked(work, run).await
+                }
+                Err(reason) => unstarted(work, run, reason),
+            };
+            let end = work.ended(run, end).await;
+            run.log.end(end);
+        }
     }
     run.log.ended().expect("it has just been ended")
 }
 
 /// Waits for its turn, or until it must stop.
-async fn admitted(run: &Run, gate: Gate) -> Result<Permit, CancelReason> {
+async fn admitted(run: &Run, gate: &mut Gate) -> Result<Permit, CancelReason> {
     // A permit that comes together with a stop is given back: both arms look at the gate.
     match gate.await {
         Ok(permit) => Ok(permit),

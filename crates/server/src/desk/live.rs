@@ -81,9 +81,13 @@ impl Runs {
         self.live.len()
     }
 
-    /// Takes out a run that has ended. Its log stays for a while.
+    /// Takes out a run that has ended. Its log stays for a while, if it was accepted: one that was
+    /// refused must not stand for an earlier one of its name.
     pub(super) fn end(&mut self, run: RunId) -> Option<Live> {
         let live = self.forget(run)?;
+        if !live.run.log.is_open() {
+            return Some(live);
+        }
         let bytes = live.run.log.ended().map_or(0, |end| end.body.as_str().len());
         self.ended.push_back((live.run.task.clone(), Arc::clone(&live.run.log), bytes));
         self.ended_bytes += bytes;

@@ -352,9 +352,10 @@ impl<W: Work> Office<W> {
     }
 
     fn stats(&self) -> DeskStats {
-        let running = self.runs.iter().filter(|live| live.is_running()).count();
-        // At the door, or, for a refresh, behind the run before it.
-        let queued = self.runs.len() - running;
+        // As the door counts them: a permit that was lost would show. The others are at the door, or,
+        // for a refresh, behind the run before them.
+        let running = self.door.in_use() as usize;
+        let queued = self.runs.len().saturating_sub(running);
         DeskStats { running, queued, capacity: self.capacity, ..self.counts.clone() }
     }
 

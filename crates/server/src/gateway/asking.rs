@@ -5,11 +5,14 @@ use crate::{
     desk::{Asked, Before, Seat},
     refusal::{self, whole_ms},
 };
+use assay_model::TaskId;
 use assay_rules::{
     admission::Priority,
     ledger::{Age, ClientId, Follow},
 };
-use assay_wire::{AnalysisRequest, AnalysisType, Analyzer, ErrorCode, Fault, Route, ServiceName};
+use assay_wire::{
+    AnalysisRequest, AnalysisType, Analyzer, ErrorCode, Fault, Route, ServiceName, TaskState,
+};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -53,9 +56,10 @@ impl Asking {
         let key = key_of(&resolved, &route);
         let request = resolved.request;
         let bytes = serde_json::to_string(&request).map_or(0, |text| text.len() as u64);
+        let task = self.name_of(&request).await;
         let asked = Asked {
             key,
-            task: request.task_id.clone().unwrap_or_else(crate::names::fresh_task),
+            task,
             priority: request.priority.and_then(Priority::from_number).unwrap_or_default(),
             follow: if request.detach { Follow::Detach } else { Follow::Wait },
             age: if request.refresh { Age::Fresh } else { Age::Any },
@@ -69,5 +73,20 @@ impl Asking {
         };
         let seat = self.shared.desk.submit(asked).await.map_err(refusal::fault)?;
         Ok((seat, analyzer))
+    }
+
+    /// The name of a new run. What is done afresh cannot bear a name that stands for an end already.
+    async fn name_of(&self, request: &AnalysisRequest) -> TaskId {
+        let named = request.task_id.clone();
+        match named {
+            Some(task) if request.refresh => {
+                match self.shared.task_status(task.clone()).await.state {
+                    TaskState::NotFound => task,
+                    _ => crate::names::fresh_task(),
+                }
+            }
+            Some(task) => task,
+            None => crate::names::fresh_task(),
+        }
     }
 }

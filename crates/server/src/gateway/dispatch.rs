@@ -4,9 +4,9 @@
 //! lost or too busy, on another replica, within the budget.
 
 use super::{
+    acceptance::{before, unwritten, written},
     call::{Call, Called},
     connector::Connector,
-    status::kept_result,
     stream::Stream,
 };
 use crate::{
@@ -22,7 +22,7 @@ use assay_rules::{
     Dice,
     retry::{Backoff, Budget, BudgetSettings},
 };
-use assay_store::{Book, EndState, NewTask, StoreError, StoredEvent, TaskEnd, TaskRecord};
+use assay_store::{Book, EndState, StoreError, StoredEvent, TaskEnd};
 use assay_wire::{
     AnalysisStatus, Analyzer, ErrorCode, Fault, Route, WireError,
     gateway::{Frame as GatewayFrame, Reply as GatewayReply},
@@ -179,26 +179,6 @@ impl Dispatch {
         }
     }
 
-    /// The end of a run whose name the book has already: that of the same work, which is not done
-    /// again, or the refusal of other work.
-    async fn known_end(&self, book: &Book, run: &Run) -> End {
-        let known = book.task(&run.task).await.ok().flatten();
-        let is_same = |known: &TaskRecord| known.task.key == key_text(run) && !run.request.refresh;
-        let Some(end) = known.filter(is_same).and_then(|known| known.end) else {
-            let words = format!("`{}` is the name of work that was asked for before", run.task);
-            let fault = Fault::new(ErrorCode::InvalidMessage, words)
-                .suggest("choose another `task_id`, or give none");
-            return self.unstarted(run, AnalysisStatus::Error, fault);
-        };
-        let status = AnalysisStatus::of_reply(&end.status);
-        if let Some(body) = kept_result(book, &run.task).await {
-            return End { status, body, fault: None };
-        }
-        let code = end.code.as_deref().and_then(ErrorCode::of_word);
-        let words = end.message.unwrap_or_else(|| "its result is not kept any more".to_owned());
-        self.unstarted(run, status, Fault::new(code.unwrap_or(ErrorCode::Internal), words))
-    }
-
     /// Tells all who subscribed.
     fn publish(&self, run: &Run, reply: GatewayReply, is_end: bool) {
         let mut frame = GatewayFrame::new(reply);
@@ -211,13 +191,8 @@ impl Dispatch {
     }
 }
 
-/// The key of the work, as the book has it.
-fn key_text(run: &Run) -> String {
-    format!("{:032x}", run.key.0)
-}
-
 /// The analyzer that the desk chose the run for; its route was found when it was asked.
-fn analyzer_of(run: &Run) -> Analyzer {
+pub(super) fn analyzer_of(run: &Run) -> Analyzer {
     let route = Route::of(None, run.request.analysis_type.as_ref());
     route.ok().and_then(|route| route.service.analyzer()).unwrap_or(Analyzer::Static)
 }
@@ -254,44 +229,15 @@ pub(super) fn end_of(analyzer: Analyzer, run: &Run, status: AnalysisStatus, faul
 }
 
 impl Work for Dispatch {
-    async fn accepted(&self, run: &Run) -> Result<(), End> {
+    async fn accepted(&self, run: &Run) -> Result<Option<End>, Fault> {
         let Some(book) = self.means.book.as_ref().filter(|_| !run.before.is_accepted) else {
-            return Ok(());
+            return Ok(None);
         };
-        let now = Timestamp::now();
-        let left = jiff::SignedDuration::try_from(run.left()).unwrap_or(jiff::SignedDuration::MAX);
-        let task = NewTask {
-            id: run.task.clone(),
-            client: run.who.to_string(),
-            key: key_text(run),
-            model: run.request.model.clone().unwrap_or_default(),
-            app: run.request.app_number.unwrap_or_default(),
-            kind: run
-                .request
-                .analysis_type
-                .as_ref()
-                .map_or("static", |kind| kind.as_str())
-                .to_owned(),
-            service: analyzer_of(run).as_str().to_owned(),
-            request: serde_json::to_string(&*run.request).unwrap_or_default(),
-            priority: run.request.priority.unwrap_or(1),
-            deadline_at: now.saturating_add(left).unwrap_or(Timestamp::MAX),
-            detach: run.is_detached,
-            batch: None,
-            accepted_at: now,
-            traceparent: run.request.traceparent.clone(),
-        };
+        let task = written(run);
         match book.accept(task).await {
-            Ok(()) => Ok(()),
-            Err(StoreError::TaskTaken { .. }) => Err(self.known_end(book, run).await),
-            Err(error) => {
-                tracing::error!(task = %run.task, %error, "a request cannot be written down");
-                let mut fault =
-                    Fault::new(ErrorCode::Internal, "the request cannot be written down");
-                fault.causes.push(error.to_string());
-                fault.suggestion = error.hint();
-                Err(self.unstarted(run, AnalysisStatus::Error, fault))
-            }
+            Ok(()) => Ok(None),
+            Err(StoreError::TaskTaken { .. }) => before(book, run).await.map(Some),
+            Err(error) => Err(unwritten(run, &error)),
         }
     }
 

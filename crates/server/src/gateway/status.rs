@@ -4,7 +4,7 @@ use super::Shared;
 use assay_model::TaskId;
 use assay_pool::Stats;
 use assay_rules::breaker::Circuit;
-use assay_store::{Book, WorkState};
+use assay_store::{Book, StoreError, WorkState};
 use assay_wire::{
     AnalysisStatus, Payload, ServiceName, TaskState, TaskStatus, Utf8Bytes, gateway::StatusReport,
     stamp,
@@ -69,7 +69,7 @@ impl Shared {
                 }
                 None => TaskStatus::new(TaskState::Running, Some(task)),
                 Some(end) => {
-                    let body = kept_result(book, &task).await;
+                    let body = kept_result(book, &task).await.ok().flatten();
                     finished(task, AnalysisStatus::of_reply(&end.status), body)
                 }
             },
@@ -99,10 +99,9 @@ impl Shared {
 }
 
 /// The result of a task, as the book has kept it.
-pub(super) async fn kept_result(book: &Book, task: &TaskId) -> Option<Payload> {
-    let bytes = book.result(task).await.ok().flatten()?;
-    let text = Utf8Bytes::try_from(bytes).ok()?;
-    Payload::from_json(text).ok()
+pub(super) async fn kept_result(book: &Book, task: &TaskId) -> Result<Option<Payload>, StoreError> {
+    let text = book.result(task).await?.and_then(|bytes| Utf8Bytes::try_from(bytes).ok());
+    Ok(text.and_then(|text| Payload::from_json(text).ok()))
 }
 
 /// A service of this process is told by the address that it would have by itself.

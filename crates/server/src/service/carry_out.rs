@@ -33,8 +33,8 @@ impl<A: Analyze> CarryOut<A> {
 
 impl<A: Analyze> Work for CarryOut<A> {
     /// A service remembers nothing: the gateway does.
-    async fn accepted(&self, _: &Run) -> Result<(), End> {
-        Ok(())
+    async fn accepted(&self, _: &Run) -> Result<Option<End>, Fault> {
+        Ok(None)
     }
 
     async fn work(&self, run: Arc<Run>, events: mpsc::Sender<Event>) -> End {

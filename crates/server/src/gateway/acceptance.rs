@@ -1,0 +1,82 @@
+//! What is written down of a request before it is accepted, and what becomes of one whose name the
+//! book knows.
+//!
+//! Keeps: a name stands for one task; who asks again by it is told the end that there is.
+
+use super::{
+    dispatch::{analyzer_of, end_of},
+    status::kept_result,
+};
+use crate::{desk::Run, log::End};
+use assay_store::{Book, EndRecord, NewTask, StoreError};
+use assay_wire::{AnalysisStatus, ErrorCode, Fault};
+use jiff::Timestamp;
+
+/// A request as it is written down.
+pub(super) fn written(run: &Run) -> NewTask {
+    let now = Timestamp::now();
+    let left = jiff::SignedDuration::try_from(run.left()).unwrap_or(jiff::SignedDuration::MAX);
+    let request = &run.request;
+    let kind = request.analysis_type.as_ref().map_or("static", |kind| kind.as_str());
+    NewTask {
+        id: run.task.clone(),
+        client: run.who.to_string(),
+        key: key_text(run),
+        model: request.model.clone().unwrap_or_default(),
+        app: request.app_number.unwrap_or_default(),
+        kind: kind.to_owned(),
+        service: analyzer_of(run).as_str().to_owned(),
+        request: serde_json::to_string(&**request).unwrap_or_default(),
+        priority: request.priority.unwrap_or(1),
+        deadline_at: now.saturating_add(left).unwrap_or(Timestamp::MAX),
+        detach: run.is_detached,
+        batch: None,
+        accepted_at: now,
+        traceparent: request.traceparent.clone(),
+    }
+}
+
+/// Why a request is refused that cannot be written down.
+pub(super) fn unwritten(run: &Run, error: &StoreError) -> Fault {
+    tracing::error!(task = %run.task, %error, "a request cannot be written down");
+    let mut fault = Fault::new(ErrorCode::Internal, "the request cannot be written down");
+    fault.causes.push(error.to_string());
+    fault.suggestion = error.hint();
+    fault
+}
+
+/// The end of the task that bears the name of this run, if it is the same work.
+pub(super) async fn before(book: &Book, run: &Run) -> Result<End, Fault> {
+    let known = book.task(&run.task).await.map_err(|error| unwritten(run, &error))?;
+    let is_same = known.as_ref().is_some_and(|known| is_of_same_app(&known.task, run));
+    let Some(end) = known.and_then(|known| known.end).filter(|_| is_same) else {
+        let message = format!("the name `{}` is another task's", run.task);
+        let fault = Fault::new(ErrorCode::InvalidMessage, message);
+        return Err(fault.suggest("choose another `task_id`"));
+    };
+    remembered(book, run, &end).await.map_err(|error| unwritten(run, &error))
+}
+
+/// The same work, or the same app of a model: it may have changed since, and the end is still that of
+/// the task.
+fn is_of_same_app(known: &NewTask, run: &Run) -> bool {
+    let of_model = |model: &String| {
+        known.model == *model && run.request.app_number.is_none_or(|app| app == known.app)
+    };
+    known.key == key_text(run) || run.request.model.as_ref().is_some_and(of_model)
+}
+
+/// The key of the work, as the book has it.
+fn key_text(run: &Run) -> String {
+    format!("{:032x}", run.key.0)
+}
+
+async fn remembered(book: &Book, run: &Run, end: &EndRecord) -> Result<End, StoreError> {
+    let status = AnalysisStatus::of_reply(&end.status);
+    if let Some(body) = kept_result(book, &run.task).await? {
+        return Ok(End { status, body, fault: None });
+    }
+    let code = end.code.as_deref().and_then(ErrorCode::of_word).unwrap_or(ErrorCode::Internal);
+    let words = end.message.as_deref().unwrap_or("it has ended, and its result is not kept");
+    Ok(end_of(analyzer_of(run), run, status, Fault::new(code, words)))
+}
