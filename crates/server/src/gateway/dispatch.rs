@@ -45,6 +45,9 @@ pub(super) type GatewayPool = Pool<Connector>;
 /// Attempts at one run, the first among them.
 const ATTEMPTS: u32 = 3;
 
+/// How often an end that waits for room on the disk is tried again.
+const ROOM_EVERY: Duration = Duration::from_millis(500);
+
 pub(crate) struct Dispatch {
     means: Means,
     budget: Mutex<Budget>,
@@ -157,10 +160,11 @@ impl Dispatch {
         }
     }
 
-    /// Writes an end down; on a full disk without its result, so that it does not run anew after a
-    /// restart.
+    /// Writes an end down; on a full disk without its result, and where there is no room even for
+    /// that it waits: an end that is told and not written would be followed by another, since the
+    /// next process does anew what has none.
     async fn remember_end(&self, book: &Book, run: &Run, end: &End) {
-        let mut stored = TaskEnd {
+        let whole = TaskEnd {
             at: Timestamp::now(),
             state: end_state(end.status, end.fault.as_ref()),
             status: end.status.as_str().to_owned(),
@@ -168,13 +172,23 @@ impl Dispatch {
             message: end.fault.as_ref().map(|fault| fault.message.clone()),
             result: Some(end.body.to_bytes()),
         };
-        let mut kept = book.end(&run.task, stored.clone()).await;
-        if matches!(&kept, Err(error) if error.is_full()) {
-            stored.result = None;
-            kept = book.end(&run.task, stored).await;
-        }
+        let mut has_waited = false;
+        let kept = loop {
+            let kept = book.end(&run.task, whole.clone()).await;
+            if !matches!(&kept, Err(error) if error.is_full()) {
+                break kept;
+            }
+            let kept = book.end(&run.task, TaskEnd { result: None, ..whole.clone() }).await;
+            if !matches!(&kept, Err(error) if error.is_full()) {
+                break kept;
+            }
+            if !std::mem::replace(&mut has_waited, true) {
+                tracing::error!(task = %run.task, "an end waits until the disk has room for it");
+            }
+            sleep(ROOM_EVERY).await;
+        };
         if let Err(error) = kept {
-            // The client is told all the same: it is the truth, and a restart will say `lost`.
+            // The client is told all the same: it is the truth, whatever became of the book.
             tracing::error!(task = %run.task, %error, "an end is not remembered");
         }
     }
