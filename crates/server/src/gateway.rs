@@ -13,6 +13,7 @@ mod batch; // many apps, one answer
 mod call; // one call of a service for a run
 mod connector; // from an address to a service
 mod dispatch; // what the gateway does with a run: a service does it
+mod ends; // how an end is written down
 mod follower; // one run, for one client
 mod frames; // frames that stand for themselves
 mod health; // how every replica is, as it tells itself
@@ -111,6 +112,8 @@ pub(crate) struct Shared {
     replicas: Mutex<BTreeMap<String, Replica>>,
     started: Instant,
     tasks: TaskTracker,
+    /// Those that write down ends of tasks that were taken up together with an equal one.
+    sharing: TaskTracker,
     closing: CancellationToken,
 }
 
@@ -201,6 +204,7 @@ impl Gateway {
             replicas: Mutex::default(),
             started: Instant::now(),
             tasks,
+            sharing: TaskTracker::new(),
             closing: CancellationToken::new(),
             terms,
         };
@@ -242,6 +246,8 @@ impl Gateway {
             shared.desk.shut_down().await;
             tokio::time::timeout(STOP_WITHIN, shared.desk.drain()).await.ok();
         }
+        shared.sharing.close();
+        tokio::time::timeout(CLOSE_WITHIN, shared.sharing.wait()).await.ok();
         shared.closing.cancel();
         shared.pool.shut_down(Instant::now() + CLOSE_WITHIN).await;
         shared.tasks.close();

@@ -7,6 +7,7 @@ use super::{
     acceptance::{before, unwritten, written},
     call::{Call, Called},
     connector::Connector,
+    ends::write_end,
     stream::Stream,
 };
 use crate::{
@@ -22,7 +23,7 @@ use assay_rules::{
     Dice,
     retry::{Backoff, Budget, BudgetSettings},
 };
-use assay_store::{Book, EndState, StoreError, StoredEvent, TaskEnd};
+use assay_store::{Book, StoreError, StoredEvent};
 use assay_wire::{
     AnalysisStatus, Analyzer, ErrorCode, Fault, Route, WireError,
     gateway::{Frame as GatewayFrame, Reply as GatewayReply},
@@ -44,9 +45,6 @@ pub(super) type GatewayPool = Pool<Connector>;
 
 /// Attempts at one run, the first among them.
 const ATTEMPTS: u32 = 3;
-
-/// How often an end that waits for room on the disk is tried again.
-const ROOM_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) struct Dispatch {
     means: Means,
@@ -160,39 +158,6 @@ impl Dispatch {
         }
     }
 
-    /// Writes an end down; on a full disk without its result, and where there is no room even for
-    /// that it waits: an end that is told and not written would be followed by another, since the
-    /// next process does anew what has none.
-    async fn remember_end(&self, book: &Book, run: &Run, end: &End) {
-        let whole = TaskEnd {
-            at: Timestamp::now(),
-            state: end_state(end.status, end.fault.as_ref()),
-            status: end.status.as_str().to_owned(),
-            code: end.fault.as_ref().map(|fault| fault.code.as_str().to_owned()),
-            message: end.fault.as_ref().map(|fault| fault.message.clone()),
-            result: Some(end.body.to_bytes()),
-        };
-        let mut has_waited = false;
-        let kept = loop {
-            let kept = book.end(&run.task, whole.clone()).await;
-            if !matches!(&kept, Err(error) if error.is_full()) {
-                break kept;
-            }
-            let kept = book.end(&run.task, TaskEnd { result: None, ..whole.clone() }).await;
-            if !matches!(&kept, Err(error) if error.is_full()) {
-                break kept;
-            }
-            if !std::mem::replace(&mut has_waited, true) {
-                tracing::error!(task = %run.task, "an end waits until the disk has room for it");
-            }
-            sleep(ROOM_EVERY).await;
-        };
-        if let Err(error) = kept {
-            // The client is told all the same: it is the truth, whatever became of the book.
-            tracing::error!(task = %run.task, %error, "an end is not remembered");
-        }
-    }
-
     /// Tells all who subscribed.
     fn publish(&self, run: &Run, reply: GatewayReply, is_end: bool) {
         let mut frame = GatewayFrame::new(reply);
@@ -280,7 +245,7 @@ impl Work for Dispatch {
     async fn ended(&self, run: &Run, end: End) -> End {
         self.means.metrics.analysis_ended(analyzer_of(run).as_str(), end.status);
         if let Some(book) = &self.means.book {
-            self.remember_end(book, run, &end).await;
+            write_end(book, &run.task, &end).await;
         }
         let end_frame = GatewayReply::Task(Box::new(assay_wire::TaskStatus {
             status: Some(end.status),
@@ -292,17 +257,5 @@ impl Work for Dispatch {
 
     fn unstarted(&self, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
         end_of(analyzer_of(run), run, status, fault)
-    }
-}
-
-fn end_state(status: AnalysisStatus, fault: Option<&Fault>) -> EndState {
-    match (status, fault) {
-        (AnalysisStatus::Cancelled, _) => EndState::Cancelled,
-        (AnalysisStatus::Timeout, _) => EndState::TimedOut,
-        (AnalysisStatus::Error, Some(_)) => EndState::Failed,
-        // A service that finds an app broken has done its work.
-        (AnalysisStatus::Success | AnalysisStatus::Partial | AnalysisStatus::Error, _) => {
-            EndState::Finished
-        }
     }
 }

@@ -3,8 +3,8 @@
 //! Keeps: every task that was accepted comes to an end, and to one: it is done anew or ended as
 //! lost, by policy.
 
-use super::{Gateway, Shared};
-use crate::desk::{Asked, Before, Desk, WorkKey};
+use super::{Gateway, Shared, ends::write_end};
+use crate::desk::{Asked, Before, Refused, Seat, WorkKey};
 use assay_rules::{
     admission::Priority,
     ledger::{Age, ClientId, Follow},
@@ -57,15 +57,21 @@ impl Gateway {
         let client = shared.desk.new_client();
         for open in book.open_tasks().await? {
             match restartable(&open, resume) {
-                Ok((request, left)) => {
-                    restart(shared, client, &open, request, left).await;
-                    recovered.restarted += 1;
-                }
-                Err(End::Late) => {
-                    let words = "its time was over when the server came back";
-                    end(book, &open, EndState::TimedOut, (AnalysisStatus::Timeout, words)).await?;
-                    recovered.late += 1;
-                }
+                Ok((request, left)) => match restart(shared, client, &open, request, left).await {
+                    Ok(seat) => {
+                        share_end(shared, book, &open, seat);
+                        recovered.restarted += 1;
+                    }
+                    // It has passed while those before it were taken up.
+                    Err(Refused::DeadlinePassed) => end_late(book, &open, &mut recovered).await?,
+                    // Nothing else is refused at a start but by bounds that were made smaller since:
+                    // it stays open then, and the next start sees it again.
+                    Err(refused) => {
+                        let task = &open.task.id;
+                        tracing::error!(%task, ?refused, "a task that was open is not taken up");
+                    }
+                },
+                Err(End::Late) => end_late(book, &open, &mut recovered).await?,
                 Err(End::Lost) => {
                     let words = "the server ended while it was open";
                     end(book, &open, EndState::Lost, (AnalysisStatus::Error, words)).await?;
@@ -103,7 +109,7 @@ async fn restart(
     open: &OpenTask,
     request: AnalysisRequest,
     left: Duration,
-) {
+) -> Result<Seat, Refused> {
     let asked = Asked {
         key: WorkKey(u128::from_str_radix(&open.task.key, 16).unwrap_or_default()),
         task: open.task.id.clone(),
@@ -118,17 +124,30 @@ async fn restart(
         age: Age::Any,
         before: Before { is_accepted: true, attempts: open.attempt, next_seq: open.next_seq },
     };
-    submit(&shared.desk, asked).await;
+    shared.desk.submit(asked).await
 }
 
-/// Nothing is refused at a start but by bounds that were made smaller since: it stays open then, and
-/// the next start sees it again.
-async fn submit(desk: &Desk, asked: Asked) {
-    let task = asked.task.clone();
-    match desk.submit(asked).await {
-        Ok(_) => tracing::info!(%task, "a task that was open is done anew"),
-        Err(refused) => tracing::error!(%task, ?refused, "a task that was open is not taken up"),
+/// Has a task that was taken up together with an equal one end as that does. Two equal tasks are
+/// open where one was stopping, or doubted, while the other was asked for.
+fn share_end(shared: &Shared, book: &Arc<Book>, open: &OpenTask, seat: Seat) {
+    let (task, book) = (open.task.id.clone(), Arc::clone(book));
+    tracing::info!(%task, run = %seat.task, "a task that was open is done anew");
+    if seat.task != task {
+        shared.sharing.spawn(async move {
+            let end = seat.log.wait_for_end().await;
+            write_end(&book, &task, &end).await;
+        });
     }
+}
+
+async fn end_late(
+    book: &Book,
+    open: &OpenTask,
+    recovered: &mut Recovered,
+) -> Result<(), StoreError> {
+    recovered.late += 1;
+    let words = "its time was over when the server came back";
+    end(book, open, EndState::TimedOut, (AnalysisStatus::Timeout, words)).await
 }
 
 async fn end(

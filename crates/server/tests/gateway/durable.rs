@@ -164,3 +164,40 @@ fn asking_again_for_what_has_ended_is_answered_by_its_end() {
         process.kill();
     }
 }
+
+#[test]
+fn of_two_equal_tasks_that_were_open_each_has_an_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let process = Process::new();
+    process.run(async {
+        let now = jiff::Timestamp::now();
+        let (book, _) = Book::open(folder.path(), BookTerms::default()).unwrap();
+        for name in ["twin-1", "twin-2"] {
+            let task = assay_store::NewTask {
+                id: assay_model::TaskId::new(name).unwrap(),
+                client: "here".to_owned(),
+                key: format!("{:032x}", 7),
+                model: "quick".to_owned(),
+                app: 1,
+                kind: "static".to_owned(),
+                service: "static-analyzer".to_owned(),
+                request: r#"{"model_slug":"quick","app_number":1}"#.to_owned(),
+                priority: 1,
+                deadline_at: now + jiff::SignedDuration::from_mins(1),
+                detach: true,
+                batch: None,
+                accepted_at: now,
+                traceparent: None,
+            };
+            book.accept(task).await.unwrap();
+        }
+        book.close().await.unwrap();
+        let world = world_with_book(folder.path());
+        let recovered = world.gateway.recover(Resume::Restart).await.unwrap();
+        assert_eq!(recovered, Recovered { restarted: 2, ..Recovered::default() });
+        for name in ["twin-1", "twin-2"] {
+            assert_eq!(ended(&world, name).await["status"], "success");
+        }
+        assert_eq!(fake::runs_of("twin-1") + fake::runs_of("twin-2"), 1);
+    });
+}
