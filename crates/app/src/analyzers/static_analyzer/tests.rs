@@ -1,7 +1,6 @@
 //! The analyzer as a service asks it, with tools that do as told.
 
 #[path = "../../../tests/cli/fake.rs"]
-#[expect(dead_code, reason = "the tests of the binary need more of it")]
 mod fake;
 mod serving; // over a connection, as clients have it
 mod stopping; // what becomes of an analysis that must stop
