@@ -6,6 +6,7 @@ mod batch; // many apps, one table
 mod batch_remote; // many apps, analysed by a running server
 mod config; // the configuration in force
 mod logs; // what servers have logged
+mod remembered; // what the book of a gateway remembers
 mod remote; // work that a running server does
 mod results; // earlier analyses
 mod server; // what is asked of a running server
@@ -47,7 +48,7 @@ pub(crate) fn run(cli: Cli, session: &Session) -> Outcome {
         Command::Watch(words) => remote::watch(&words, global, session),
         Command::Test(words) => remote::test(&words, global, session),
         Command::Cancel(words) => server::cancel(&words, global),
-        Command::Results(command) => results::run(command, session),
+        Command::Results(command) => results::run(command, global, session),
         Command::Tasks(tasks) => tasks::run(&tasks, global, session),
         Command::Backup(words) => tasks::backup(&words, global),
         Command::Tools(command) => tools::run(command, global, session),

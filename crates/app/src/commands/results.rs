@@ -1,17 +1,20 @@
 //! `assay results`: what is remembered, without a server.
 
+use super::remembered::{Kept, kept, of_book};
 use crate::{
-    cli::Results,
+    cli::{Global, Results},
+    client::{Ended, Outcome as Said},
     exit::Exit,
     failure::{Failure, Outcome},
     outputs::Outputs,
     session::{self, Session},
+    setup::loader,
 };
 use assay_model::{Severity, SourcePath, SourceText};
-use assay_store::{Entry, Listing, PrunePlan, Pruning, find, list, prune};
+use assay_store::{Entry, Listing, PrunePlan, Pruning, StoreError, find, list, prune};
 use assay_term::{summary, table};
 use serde_json::json;
-use std::{io, sync::Arc};
+use std::{collections::BTreeSet, io, sync::Arc};
 
 /// The source of an old report is gone; what it quotes stands in its findings.
 struct NoSource;
@@ -22,12 +25,24 @@ impl SourceText for NoSource {
     }
 }
 
-pub(crate) fn run(command: Results, session: &Session) -> Outcome {
+pub(crate) fn run(command: Results, global: &Global, session: &Session) -> Outcome {
     let roots = super::results_root()?.roots();
     match command {
-        Results::List { json } => listed(list(&roots), json, session),
-        Results::Show { task, json } => show(&find(&roots, &task)?, json, session),
-        Results::Export { task, format } => export(&find(&roots, &task)?, &format, session),
+        Results::List { json } => listed(list(&roots), json, global, session),
+        Results::Show { task, json } => match find(&roots, &task) {
+            Ok(entry) => show(&entry, json, session),
+            Err(missing @ StoreError::NoTask { .. }) => {
+                show_kept(&task, json, global, missing.into())
+            }
+            Err(error) => Err(error.into()),
+        },
+        Results::Export { task, format } => match find(&roots, &task) {
+            Ok(entry) => export(&entry, &format, session),
+            Err(missing @ StoreError::NoTask { .. }) => {
+                Err(elsewhere(&task, global, missing.into()))
+            }
+            Err(error) => Err(error.into()),
+        },
         Results::Prune { keep, dry_run } => {
             let plan = PrunePlan { keep_last: Some(keep), older_than: None };
             let pruning = if dry_run { Pruning::DryRun } else { Pruning::Remove };
@@ -52,14 +67,22 @@ pub(crate) fn run(command: Results, session: &Session) -> Outcome {
     }
 }
 
-fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
+fn listed(listing: Listing, as_json: bool, global: &Global, session: &Session) -> Outcome {
+    let config = loader(global)?.check()?.config;
+    let here: BTreeSet<String> =
+        listing.entries.iter().map(|entry| entry.task.to_string()).collect();
+    // Of a service on another machine there is only what it has sent.
+    let mut kept = session::block_on(async |_| of_book(&config.serve).await)?;
+    kept.retain(|row| !row.is_open && !here.contains(&row.task));
     if as_json {
-        let entries: Vec<_> = listing.entries.iter().map(entry_json).collect();
-        session::print_json(&entries)?;
-    } else if listing.entries.is_empty() && listing.unreadable.is_empty() {
+        let entries = listing.entries.iter().map(entry_json);
+        let all: Vec<_> = entries.chain(kept.into_iter().map(|row| row.json)).collect();
+        session::print_json(&all)?;
+    } else if listing.entries.is_empty() && listing.unreadable.is_empty() && kept.is_empty() {
         session::print("no results yet; run `assay analyze PATH`\n")?;
     } else {
-        let rows: Vec<Vec<String>> = listing.entries.iter().map(entry_row).collect();
+        let entries = listing.entries.iter().map(entry_row);
+        let rows: Vec<_> = entries.chain(kept.into_iter().map(|row| row.cells)).collect();
         let headers = ["task", "app", "started", "state", "findings", "worst"];
         session::print(&table(&headers, &rows, assay_term::stdout_width()))?;
     }
@@ -67,6 +90,35 @@ fn listed(listing: Listing, as_json: bool, session: &Session) -> Outcome {
         session.note(&format!("{}: cannot be read: {}", broken.path.display(), broken.why));
     }
     Ok(Exit::Done)
+}
+
+/// Shows what the book of a gateway has kept, or says why there is nothing.
+fn show_kept(task: &str, as_json: bool, global: &Global, missing: Failure) -> Outcome {
+    let config = loader(global)?.check()?.config;
+    let kept = session::block_on(async |_| kept(&config.serve, task).await)?;
+    let Some(Kept { task, status, reply }) = kept else { return Err(missing) };
+    if as_json {
+        session::print(&format!("{}\n", reply.as_str()))?;
+    } else {
+        let ended = Ended { task: Some(task), status, reply, stopped: None };
+        session::print(&Said::of(&ended.reply).shown(&ended, &config))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Why there is no report to write in another format.
+fn elsewhere(task: &str, global: &Global, missing: Failure) -> Failure {
+    let config = loader(global).and_then(|loader| Ok(loader.check()?.config));
+    let kept =
+        config.and_then(|config| session::block_on(async |_| kept(&config.serve, task).await));
+    match kept {
+        Ok(Some(Kept { task, .. })) => {
+            let words = format!("the report of `{task}` lies with the service that made it");
+            Failure::usage(words)
+                .hint(format!("see `assay results show {task} --json`, or export it there"))
+        }
+        Ok(None) | Err(_) => missing,
+    }
 }
 
 pub(super) fn entry_json(entry: &Entry) -> serde_json::Value {

@@ -2,6 +2,7 @@
 //! here without one. Each task once, those that run first.
 
 use super::{
+    remembered::{Row, app, of_book, open, row},
     results::{entry_json, entry_row},
     server::report,
 };
@@ -13,19 +14,9 @@ use crate::{
     serving::book_folder,
     session::{self, Session},
 };
-use assay_model::AppRef;
-use assay_store::{BookReader, TaskQuery, TaskRecord, list};
+use assay_store::list;
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, path::PathBuf};
-
-/// One task, as it is listed.
-struct Row {
-    task: String,
-    /// Whether it is still to end.
-    is_open: bool,
-    cells: Vec<String>,
-    json: Value,
-}
+use std::collections::BTreeSet;
 
 pub(crate) fn run(words: &Tasks, global: &Global, session: &Session) -> Outcome {
     let listing = list(&super::results_root()?.roots());
@@ -38,7 +29,7 @@ pub(crate) fn run(words: &Tasks, global: &Global, session: &Session) -> Outcome 
             cells: entry_row(entry),
             json: entry_json(entry),
         }));
-        rows.extend(remembered(&addresses).await?);
+        rows.extend(of_book(addresses.serve()).await?);
         Ok(rows)
     })?;
     let mut seen = BTreeSet::new();
@@ -76,12 +67,6 @@ pub(crate) fn backup(words: &Backup, global: &Global) -> Outcome {
     })
 }
 
-async fn open(folder: PathBuf) -> Result<BookReader, Failure> {
-    let opening = tokio::task::spawn_blocking(move || BookReader::open(&folder));
-    let opened = opening.await;
-    Ok(opened.map_err(|error| Failure::broken("the book was not read").because(error))??)
-}
-
 /// What a gateway has in hand. Where none was named, none need be there.
 async fn live(addresses: &Addresses, is_named: bool) -> Result<Vec<Row>, Failure> {
     let mut client = match addresses.connect().await {
@@ -111,48 +96,4 @@ fn of_live(task: &Value, url: &str) -> Row {
         is_open: true,
         task: id,
     }
-}
-
-/// What the book of this machine remembers.
-async fn remembered(addresses: &Addresses) -> Result<Vec<Row>, Failure> {
-    // Without a home there is no book either.
-    let Some(folder) = book_folder(addresses.serve()).ok().filter(|folder| folder.is_dir()) else {
-        return Ok(Vec::new());
-    };
-    let reader = open(folder).await?;
-    let records = reader.tasks(TaskQuery::default()).await?;
-    Ok(records.iter().map(of_record).collect())
-}
-
-fn of_record(record: &TaskRecord) -> Row {
-    let task = &record.task;
-    let app = app(&task.model, task.app);
-    // What it came to says more than that it ended.
-    let state = match &record.end {
-        Some(end) => end.status.clone(),
-        None => record.state.as_str().to_owned(),
-    };
-    let at = task.accepted_at.to_zoned(jiff::tz::TimeZone::system());
-    let at = at.strftime("%Y-%m-%d %H:%M").to_string();
-    Row {
-        cells: row(task.id.as_str(), &app, at, &state),
-        json: json!({
-            "task": task.id, "app": app, "started": task.accepted_at, "state": state,
-            "client": task.client, "kind": task.kind, "attempt": record.attempt,
-            "ended": record.end.as_ref().map(|end| end.at),
-            "message": record.end.as_ref().and_then(|end| end.message.clone()),
-        }),
-        is_open: record.end.is_none(),
-        task: task.id.to_string(),
-    }
-}
-
-fn app(model: &str, number: u32) -> AppRef {
-    AppRef::model_app(model, &number.to_string())
-        .unwrap_or_else(|_| AppRef::Path { path: format!("{model} app{number}") })
-}
-
-fn row(task: &str, app: &AppRef, at: String, state: &str) -> Vec<String> {
-    let cells = [task.to_owned(), app.to_string(), at, state.to_owned()];
-    cells.into_iter().chain([String::new(), String::new()]).collect()
 }

@@ -166,6 +166,28 @@ fn a_task_is_listed_and_watched_while_it_runs_and_after() {
     assert!(tasks.as_array().unwrap().iter().any(|entry| entry["task"] == *task), "{tasks}");
 }
 
+/// The folder of a service on another machine is not here: what it has sent is.
+#[test]
+fn a_result_whose_folder_is_elsewhere_is_read_from_the_book() {
+    let world = with_an_app(Fake::finding("high"));
+    let gateway = Served::gateway(&world, &[]);
+    let mut peer = gateway.peer();
+    peer.send(&analysis("1").to_string());
+    let task = peer.until("analysis_result")["data"]["task_id"].as_str().unwrap().to_owned();
+    drop(gateway);
+    fs::remove_dir_all(world.at("cwd/results")).unwrap();
+    let listed = json_of(world.says(&["results", "list", "--json"]).exits(0));
+    assert_eq!(listed[0]["task"], *task, "{listed}");
+    let ran = world.says(&["results", "show", &task[..18]]);
+    ran.exits(0);
+    assert!(ran.stdout().contains(&format!("analysis complete (task {task})")), "{}", ran.stdout());
+    let reply = json_of(world.says(&["results", "show", &task, "--json"]).exits(0));
+    assert_eq!(reply["analysis"]["summary"]["total_findings"], 1);
+    let ran = world.says(&["results", "export", &task, "--format", "sarif"]);
+    ran.exits(2).complains(&["lies with the service that made it"]);
+    world.says(&["results", "show", "nosuch"]).exits(2);
+}
+
 #[test]
 fn a_copy_of_the_book_is_a_book() {
     let world = with_an_app(Fake::clean());

@@ -3,16 +3,22 @@
 //! read, one parse of a few bytes, and a part of one write.
 //!
 //! The server is a process of its own, pinned to one core; the clients are another, on another core.
-//! `cargo bench -p assay-server --bench gateway`, each figure on a line of its own.
+//! `cargo bench -p assay-server --bench gateway`, each figure on a line of its own; with `-- WORD` only
+//! the part of that name: heartbeats, deliveries, idle, overhead, flat, start, busy. The last two need
+//! `cargo build --release -p assay`.
 
 #![allow(clippy::unwrap_used, reason = "a bench ends where its premise does")]
 
-#[path = "../tests/common/mod.rs"]
+#[path = "../../tests/common/mod.rs"]
 mod common; // an analyzer that does nothing
+mod real; // the real binary with real tools
+mod work; // analyses that cost nothing themselves
 
+use assay_rules::rate_limit;
 use assay_server::{
     Backend, Client, Gateway, GatewayTerms, Resolved, Scopes, Service, ServiceTerms,
 };
+use assay_store::{Book, BookTerms};
 use assay_wire::{
     Analyzer, ConnectTerms, Connection, Limits, ListenNote, ListenTerms, Listener, Origins, Peer,
     Utf8Bytes,
@@ -28,6 +34,8 @@ use std::{
     env, fs,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    num::NonZeroU32,
+    path::Path,
     process::{Child, Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -39,6 +47,7 @@ use tokio::{
 };
 
 const SERVER: &str = "ASSAY_BENCH_SERVER";
+const BOOK: &str = "ASSAY_BENCH_BOOK";
 const HEARTBEAT: &str = r#"{"type":"heartbeat","id":"a2"}"#;
 const SUBSCRIBE: &str = r#"{"type":"status_request","data":{"subscribe":"events"}}"#;
 const PROGRESS: &str = r#"{"type":"progress_update","data":{"stage":"scanning","progress":0.5,"message":"half of it"}}"#;
@@ -53,13 +62,40 @@ fn main() {
     }
     pin(1);
     runtime.block_on(async {
-        for in_flight in [1, 16] {
-            heartbeats(50, in_flight).await;
+        if is_wanted("heartbeats") {
+            heartbeats(50, 1).await;
+            heartbeats(50, 16).await;
         }
-        deliveries(500, false).await;
-        deliveries(500, true).await;
-        idle(10_000).await;
+        if is_wanted("deliveries") {
+            deliveries(500, false).await;
+            deliveries(500, true).await;
+        }
+        if is_wanted("idle") {
+            idle(10_000).await;
+        }
+        if is_wanted("overhead") {
+            work::overhead().await;
+        }
+        if is_wanted("flat") {
+            work::flat(1_000_000).await;
+        }
     });
+    // The binary and its tools have all cores.
+    unpin();
+    runtime.block_on(async {
+        if is_wanted("start") {
+            real::start(50).await;
+        }
+        if is_wanted("busy") {
+            real::busy(Duration::from_secs(20)).await;
+        }
+    });
+}
+
+/// Whether this part was asked for: by its name, or by no name.
+fn is_wanted(part: &str) -> bool {
+    let mut words = env::args().skip(1).filter(|word| !word.starts_with("--")).peekable();
+    words.peek().is_none() || words.any(|word| word == part)
 }
 
 // === the server ===
@@ -95,8 +131,16 @@ async fn serve() {
     let backend = Backend::Local { slots: 4, connect: Box::new(move || service.connect()) };
     let resolve =
         Arc::new(|request| Box::pin(async move { Ok(Resolved { request, digest: None }) }) as _);
-    let terms = GatewayTerms::default();
-    let gateway = Gateway::start(terms, vec![(Analyzer::Static, backend)], None, resolve);
+    // One client asks for everything, and is not to be told that it asks too often.
+    let rate = rate_limit::Settings {
+        per_second: NonZeroU32::MAX,
+        burst: NonZeroU32::MAX,
+        ..rate_limit::Settings::default()
+    };
+    let terms = GatewayTerms { rate, ..GatewayTerms::default() };
+    let book = env::var_os(BOOK)
+        .map(|folder| Arc::new(Book::open(folder.as_ref(), BookTerms::default()).unwrap().0));
+    let gateway = Gateway::start(terms, vec![(Analyzer::Static, backend)], book, resolve);
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let listener = Listener::bind(address, ListenTerms::default()).await.unwrap();
     println!("{}", listener.address().unwrap());
@@ -110,8 +154,13 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(variables: &[(&str, &Path)]) -> Self {
         let mut child = Command::new(env::current_exe().unwrap())
             .env(SERVER, "1")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -262,6 +311,12 @@ fn pin(core: usize) {
     let mut cores = CpuSet::new();
     cores.set(core);
     // On a machine with one core both share it, and the figures say less.
+    sched_setaffinity(None::<Pid>, &cores).ok();
+}
+
+fn unpin() {
+    let mut cores = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|core| cores.set(core));
     sched_setaffinity(None::<Pid>, &cores).ok();
 }
 
