@@ -7,6 +7,7 @@ mod common; // clients, and an analyzer that does as its request says
 
 mod durable; // what was accepted comes to one end
 mod full; // a disk without room
+mod limits; // those that clients know
 mod named; // tasks that clients name
 mod old; // before a service of the first system
 
