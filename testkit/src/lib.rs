@@ -9,6 +9,7 @@ mod http; // a server that answers as told
 mod processes; // who lives, who is a zombie, what is open
 mod programs; // where the fake programs are
 mod proxy; // a network that is not to be relied on
+mod seeds; // simulations by seed
 mod small_disk; // a file system that can be filled
 
 pub use advisories::Advisories;
@@ -21,5 +22,6 @@ pub use processes::{
 };
 pub use programs::{fake_tool, program, shim};
 pub use proxy::{Proxy, Toxin, Way};
+pub use seeds::{each_seed, replays_a_seed};
 pub use small_disk::{SmallDisk, with_mounts_of_its_own};
 pub use tempfile::{TempDir, tempdir};

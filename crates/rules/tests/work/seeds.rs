@@ -4,23 +4,8 @@
 use assay_rules::{Dice, Instant};
 use std::time::Duration;
 
-struct Named(u64);
-
-impl Drop for Named {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("seed {}: replay it with ASSAY_SEED={}", self.0, self.0);
-        }
-    }
-}
-
 pub(crate) fn for_each_seed(seeds: u64, check: impl Fn(&mut Dice)) {
-    let number = |name| std::env::var(name).ok().map(|said| said.parse().expect("a number"));
-    let all = 0..number("ASSAY_SEEDS").unwrap_or(seeds);
-    for seed in number("ASSAY_SEED").map_or(all, |seed: u64| seed..seed + 1) {
-        let _named = Named(seed);
-        check(&mut Dice::seeded(seed));
-    }
+    testkit::each_seed("-p assay-rules --test work", seeds, |seed| check(&mut Dice::seeded(seed)));
 }
 
 pub(crate) fn ms(ms: u64) -> Duration {

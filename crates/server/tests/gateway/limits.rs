@@ -17,11 +17,11 @@ fn the_defaults_are_those_of_the_protocol() {
     let pool = PoolTerms::default();
     assert_eq!(pool.max_connections.get(), 50);
     assert_eq!(pool.connect_timeout, Duration::from_secs(10));
-    assert_eq!(pool.idle_timeout, Duration::from_secs(300));
+    assert_eq!(pool.idle_timeout, Duration::from_mins(5));
     assert_eq!(ConnectTerms::default().within, Duration::from_secs(10));
     let breaker::Settings { failure_threshold, open_for, successes_to_close, .. } = pool.breaker;
     assert_eq!((failure_threshold.get(), successes_to_close.get()), (5, 3));
-    assert_eq!(open_for, Duration::from_secs(60));
+    assert_eq!(open_for, Duration::from_mins(1));
     assert_eq!((MESSAGE_MAX, MESSAGE_MAX_TRUSTED), (1 << 20, 100 << 20));
 }
 

@@ -43,32 +43,17 @@ const HAPPENS: &[&str] = &[
     "status_update not_found",
 ];
 
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    if let Some(seed) = number("ASSAY_SEED") {
-        return seed..=seed;
-    }
-    1..=number("ASSAY_SEEDS").unwrap_or(SEEDS)
-}
-
 #[test]
 fn every_request_has_one_end_and_nothing_is_left_whatever_clients_send() {
     let mut seen = BTreeSet::new();
-    for seed in seeds() {
+    testkit::each_seed("-p assay-server --test sessions", SEEDS, |seed| {
         let mut dice = Dice::seeded(seed);
         let many = dice.below(600);
         let bytes: Vec<u8> = (0..many).map(|_| dice.next_u64().to_le_bytes()[0]).collect();
-        let one = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drive::drive(&bytes)));
-        match one {
-            Ok(of_seed) => seen.extend(of_seed),
-            Err(panic) => {
-                eprintln!("replay it with ASSAY_SEED={seed}");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
+        seen.extend(drive::drive(&bytes));
+    });
     // Scripts in which something never happens prove nothing about it.
-    if std::env::var_os("ASSAY_SEED").is_none() {
+    if !testkit::replays_a_seed() {
         let missing: Vec<_> = HAPPENS.iter().filter(|word| !seen.contains(**word)).collect();
         assert!(missing.is_empty(), "it never happens: {missing:?}, only {seen:#?}");
     }

@@ -22,32 +22,16 @@ const SEEDS: u64 = 150;
 /// Longer than any deadline of a player, any grace and any stop together, in paused time.
 const FOREVER: Duration = Duration::from_mins(10);
 
-fn seeds() -> std::ops::RangeInclusive<u64> {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    if let Some(seed) = number("ASSAY_SEED") {
-        return seed..=seed;
-    }
-    1..=number("ASSAY_SEEDS").unwrap_or(SEEDS)
-}
-
 #[test]
 fn every_request_has_one_end_and_nothing_is_left_whatever_breaks() {
     let mut seen = player::Seen::default();
-    for seed in seeds() {
+    testkit::each_seed("-p assay-server --test simulation", SEEDS, |seed| {
         let runtime =
             Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
-        let one =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| runtime.block_on(play(seed))));
-        match one {
-            Ok(of_seed) => seen.add(&of_seed),
-            Err(panic) => {
-                eprintln!("replay it with ASSAY_SEED={seed}");
-                std::panic::resume_unwind(panic);
-            }
-        }
-    }
+        seen.add(&runtime.block_on(play(seed)));
+    });
     // A simulation in which something never happens proves nothing about it.
-    if std::env::var_os("ASSAY_SEED").is_none() {
+    if !testkit::replays_a_seed() {
         assert!(seen.has_seen_everything(), "{seen:?}");
     }
 }
