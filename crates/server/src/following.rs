@@ -8,6 +8,7 @@ use crate::{
 };
 use assay_model::{Event, TaskId};
 use assay_rules::ledger::Released;
+use assay_wire::{AnalysisStatus, ErrorCode, Fault};
 use std::sync::Arc;
 
 /// Follows one run.
@@ -27,6 +28,18 @@ pub(crate) enum Step {
     End(Arc<End>),
     /// The run goes on without this seat. Nothing follows.
     Released(Released),
+}
+
+/// What one is told whose seat was given back while the run goes on.
+pub(crate) fn end_of_seat(why: Released) -> (AnalysisStatus, Fault) {
+    match why {
+        Released::Cancelled => {
+            (AnalysisStatus::Cancelled, Fault::new(ErrorCode::Cancelled, "it was cancelled"))
+        }
+        Released::DeadlinePassed => {
+            (AnalysisStatus::Timeout, Fault::new(ErrorCode::Timeout, "its time is over"))
+        }
+    }
 }
 
 // === impl Following ===

@@ -1,8 +1,9 @@
 //! One run, for one client.
 
 use crate::{
+    Answer,
     desk::Seat,
-    following::{Following, Step},
+    following::{Following, Step, end_of_seat},
     log::End,
     outgoing::{Outgoing, say, say_end},
     progress::Progress,
@@ -10,11 +11,10 @@ use crate::{
 use assay_model::TaskId;
 use assay_rules::ledger::Released;
 use assay_wire::{
-    AnalysisStatus, Analyzer, ErrorCode, Fault, Payload, TaskState, TaskStatus,
+    Analyzer, TaskState, TaskStatus,
     gateway::{Frame, Reply},
     service::AnalysisReply,
 };
-use serde_json::json;
 
 /// Follows a run for the request of this `id`.
 pub(super) struct Follower {
@@ -57,17 +57,9 @@ impl Follower {
 
 /// The end for one whose seat was given back while the run goes on.
 pub(super) fn released(analyzer: Analyzer, task: &TaskId, why: Released) -> End {
-    let (status, code, words) = match why {
-        Released::Cancelled => {
-            (AnalysisStatus::Cancelled, ErrorCode::Cancelled, "it was cancelled")
-        }
-        Released::DeadlinePassed => {
-            (AnalysisStatus::Timeout, ErrorCode::Timeout, "its time is over")
-        }
-    };
-    let analysis = json!({ "status": status.as_str(), "error": words });
-    let analysis = Payload::of(&analysis).unwrap_or_else(|_| Payload::null());
+    let (status, fault) = end_of_seat(why);
+    let analysis = Answer::refused((None, None), status, &fault).analysis;
     let mut reply = AnalysisReply::new(analyzer, status, analysis);
     reply.task_id = Some(task.clone());
-    End { status, body: reply.to_payload(), fault: Some(Fault::new(code, words)) }
+    End { status, body: reply.to_payload(), fault: Some(fault) }
 }

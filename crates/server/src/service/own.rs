@@ -4,15 +4,15 @@ use super::{Service, Shared};
 use crate::{
     analyzer::Analyze,
     desk::{Asked, Before, Canceller, Desk, Unwanted, WorkKey},
-    following::{Following, Step},
+    following::{Following, Step, end_of_seat},
     refusal,
 };
 use assay_model::{Event, TaskId};
 use assay_rules::{
     admission::Priority,
-    ledger::{Age, ClientId, Follow, Released},
+    ledger::{Age, ClientId, Follow},
 };
-use assay_wire::{AnalysisRequest, ErrorCode, Fault};
+use assay_wire::{AnalysisRequest, Fault};
 use std::{hash::Hash, sync::Arc};
 use tokio::time::Instant;
 
@@ -89,7 +89,7 @@ impl OwnRun {
         match self.following.next().await {
             Step::Events(events) => OwnStep::Events(events),
             Step::End(end) => OwnStep::End { fault: end.fault.clone().map(Box::new) },
-            Step::Released(why) => released(why),
+            Step::Released(why) => OwnStep::End { fault: Some(Box::new(end_of_seat(why).1)) },
         }
     }
 
@@ -106,12 +106,4 @@ impl Drop for OwnRun {
     fn drop(&mut self) {
         self.desk.leave(self.client);
     }
-}
-
-fn released(why: Released) -> OwnStep {
-    let code = match why {
-        Released::Cancelled => ErrorCode::Cancelled,
-        Released::DeadlinePassed => ErrorCode::Timeout,
-    };
-    OwnStep::End { fault: Some(Box::new(Fault::new(code, "it goes on for others"))) }
 }

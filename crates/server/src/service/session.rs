@@ -2,10 +2,10 @@
 
 use super::Shared;
 use crate::{
-    analyzer::Analyze,
+    analyzer::{Analyze, Answer},
     asked::ByRequest,
     desk::{Asked, Before, Cancelled, Canceller, Seat, Unwanted, WorkKey},
-    following::{Following, Step},
+    following::{Following, Step, end_of_seat},
     log::Log,
     outgoing::{self, Outgoing, Say, last_words, say, say_end},
     progress::Progress,
@@ -22,7 +22,6 @@ use assay_wire::{
     service::{AnalysisReply, Frame, Reply, Request, ServiceFault},
 };
 use futures_util::FutureExt;
-use serde_json::json;
 use std::{
     hash::Hash,
     sync::{Arc, atomic::Ordering},
@@ -343,13 +342,8 @@ impl<A: Analyze> Follower<A> {
     }
 
     async fn released(&self, why: Released) {
-        let (status, words) = match why {
-            Released::Cancelled => (AnalysisStatus::Cancelled, "it was cancelled"),
-            Released::DeadlinePassed => (AnalysisStatus::Timeout, "its time is over"),
-        };
-        let analysis = json!({ "status": status.as_str(), "error": words });
-        let body = Payload::of(&analysis).unwrap_or_else(|_| Payload::null());
-        self.reply(status, body).await;
+        let (status, fault) = end_of_seat(why);
+        self.reply(status, Answer::refused((None, None), status, &fault).analysis).await;
     }
 
     async fn reply(&self, status: AnalysisStatus, analysis: Payload) {
