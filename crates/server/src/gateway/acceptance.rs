@@ -12,6 +12,10 @@ use assay_store::{Book, EndRecord, NewTask, StoreError};
 use assay_wire::{AnalysisStatus, ErrorCode, Fault};
 use jiff::Timestamp;
 
+/// When whoever meets a task that is being stopped may ask again: stopping takes some tenths of a
+/// second.
+const STOPPED_WITHIN_MS: u64 = 500;
+
 /// A request as it is written down.
 pub(super) fn written(run: &Run) -> NewTask {
     let now = Timestamp::now();
@@ -48,11 +52,16 @@ pub(super) fn unwritten(run: &Run, error: &StoreError) -> Fault {
 /// The end of the task that bears the name of this run, if it is the same work.
 pub(super) async fn before(book: &Book, run: &Run) -> Result<End, Fault> {
     let known = book.task(&run.task).await.map_err(|error| unwritten(run, &error))?;
-    let is_same = known.as_ref().is_some_and(|known| is_of_same_app(&known.task, run));
-    let Some(end) = known.and_then(|known| known.end).filter(|_| is_same) else {
+    let is_anothers = known.as_ref().is_some_and(|known| !is_of_same_app(&known.task, run));
+    if is_anothers {
         let message = format!("the name `{}` is another task's", run.task);
         let fault = Fault::new(ErrorCode::InvalidMessage, message);
         return Err(fault.suggest("choose another `task_id`"));
+    }
+    // A run that is being stopped takes nobody in.
+    let Some(end) = known.and_then(|known| known.end) else {
+        let message = format!("task `{}` is being stopped: ask again when it has ended", run.task);
+        return Err(Fault::new(ErrorCode::Unavailable, message).retry_after_ms(STOPPED_WITHIN_MS));
     };
     remembered(book, run, &end).await.map_err(|error| unwritten(run, &error))
 }

@@ -69,3 +69,26 @@ async fn a_name_of_another_task_is_refused_in_words_and_changes_nothing() {
     send(&mut client, json!({ "type": "status_request" })).await;
     assert_eq!(receive(&mut client).await["data"]["tasks"]["running"], 0);
 }
+
+#[tokio::test]
+async fn who_meets_a_task_that_is_being_stopped_is_told_to_come_back() {
+    let (_folder, world) = world(GatewayTerms::default());
+    let (mut client, mut other) = (world.client(), world.client());
+    let name = json!({ "task_id": "stopping" });
+    // A service that is deaf for a while: the run is stopping until it answers.
+    let deaf =
+        json!({ "task_id": "stopping", "config": { "fake": { "ms": 1_500, "is_deaf": true } } });
+    send(&mut client, analysis("id", "own-1", deaf)).await;
+    until(&mut client, "progress_update").await;
+    send(&mut client, json!({ "type": "cancel_request", "data": { "task_id": "stopping" } })).await;
+    // A request behind it, so that the cancel has been heard.
+    send(&mut client, json!({ "type": "heartbeat" })).await;
+    until(&mut client, "heartbeat").await;
+    send(&mut other, analysis("again", "own-1", name.clone())).await;
+    let refused = until(&mut other, "analysis_result").await["data"]["analysis"].clone();
+    assert_eq!(refused["code"], "unavailable", "{refused}");
+    assert!(refused["retry_after_ms"].is_u64(), "{refused}");
+    let end = until(&mut client, "analysis_result").await["data"].clone();
+    send(&mut other, analysis("later", "own-1", name)).await;
+    assert_eq!(until(&mut other, "analysis_result").await["data"], end);
+}
