@@ -77,7 +77,7 @@ impl Here {
         &self,
         task: Task,
         turn: Turn,
-        mut show: Tell,
+        show: &mut Tell,
         interrupt: &Interrupt,
     ) -> Result<Done, Failure> {
         let (id, source) = (task.id().clone(), task.source());
@@ -86,7 +86,7 @@ impl Here {
         self.orders.lock().insert(id.clone(), Order { task, turn, toolbox, landed });
         let request = AnalysisRequest { source_path: Some(source), ..AnalysisRequest::default() };
         let fault = match self.service.run(id.clone(), request).await {
-            Ok(run) => self.follow(run, &mut show, interrupt).await,
+            Ok(run) => self.follow(run, show, interrupt).await,
             Err(fault) => Some(Box::new(fault)),
         };
         // The desk ends a run after whoever carried it out has said how it went.

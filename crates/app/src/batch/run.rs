@@ -17,8 +17,9 @@ use crate::{
     target::Target,
     task::{Done, Task},
 };
-use assay_model::{AppEnd, BatchApp, Event};
+use assay_model::{AppEnd, BatchApp};
 use assay_report::{Sample, app_result};
+use assay_server::Tell;
 use assay_store::{Place, ResultsRoot};
 use std::sync::{Arc, Mutex};
 
@@ -117,14 +118,14 @@ impl Batch {
         let (path, listener) = (target.path.clone(), interrupt.clone());
         let looking = tokio::task::spawn_blocking(move || earlier::digest_of(&path, &listener));
         let digest = looking.await.map_err(|error| bug(&error.to_string()))?;
-        let show = Box::new(move |event: &Event| board.heard(number, event));
+        let mut show: Tell = Box::new(move |event| board.heard(number, event));
         let task = Task::begin(self.setup.for_app(target), &self.root)?;
         if let Some(why) = &task.place().fell_back {
             let Place { dir, .. } = task.place();
             let dir = dir.display();
             self.board.warn(&format!("results go to `{dir}`, since they cannot go to {why}"));
         }
-        let done = self.here.run(task, turn, show, interrupt).await?;
+        let done = self.here.run(task, turn, &mut show, interrupt).await?;
         let keeping = tokio::task::spawn_blocking(move || keep(done));
         let (end, sample) = keeping.await.map_err(|error| bug(&error.to_string()))??;
         let mut record = self.record.lock().expect("nothing panics while it holds the record");

@@ -1,7 +1,7 @@
 //! `assay analyze`: one app, end to end.
 
 use crate::{
-    analysis::Toolbox,
+    analysis::{Finished, Toolbox},
     analyzers::Here,
     cage,
     cli::{Analyze, Global},
@@ -10,7 +10,7 @@ use crate::{
     outputs::Outputs,
     session::{self, Session},
     setup::Setup,
-    task::{Done, Task},
+    task::Task,
 };
 use assay_model::Report;
 use assay_term::{WrittenReport, summary};
@@ -21,7 +21,7 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
     let setup = Setup::of(analyze, global)?;
     let provisioner = session::provisioner(setup.config.offline)?;
     // All that takes time is under one listener: a signal between two would be lost.
-    let done = session::block_on(async |interrupt| {
+    let (done, show) = session::block_on(async |interrupt| {
         let cage = cage::of(setup.config.sandbox).await?;
         let here = Here::start(Toolbox::new(provisioner, cage, setup.jobs), 1);
         let task = Task::begin(setup, &super::results_root()?)?;
@@ -30,21 +30,25 @@ pub(crate) fn run(analyze: &Analyze, global: &Global, session: &Session) -> Outc
             session.note(&format!("results go to `{dir}`, since they cannot go to {why}"));
         }
         let turn = here.toolbox().turn().await;
-        here.run(task, turn, session.progress(), &interrupt).await
+        let mut show = session.progress();
+        let done = here.run(task, turn, &mut show, &interrupt).await?;
+        Ok((done, show))
     })?;
-    deliver(done, &outputs, session)
+    let (finished, dir) = done.keep()?;
+    // A terminal that stands still may hold up what is shown, and never the results.
+    drop(show);
+    deliver(&finished, &dir, &outputs, session)
 }
 
-/// Writes everything, says what there is to say, and judges.
-fn deliver(done: Done, outputs: &Outputs, session: &Session) -> Outcome {
-    let (finished, dir) = done.keep()?;
+/// Writes what was asked for beside the results, says what there is to say, and judges.
+fn deliver(finished: &Finished, dir: &Path, outputs: &Outputs, session: &Session) -> Outcome {
     let report = &finished.report;
     outputs.write_files(report, &*finished.snapshot)?;
     if let Some(format) = outputs.stdout {
         let written = format.write(report, &*finished.snapshot, &mut io::stdout().lock());
         ignore_closed_pipe(written)?;
     }
-    show(report, &dir, outputs, session)?;
+    show(report, dir, outputs, session)?;
     Ok(Exit::of_code(report.verdict.exit_code))
 }
 

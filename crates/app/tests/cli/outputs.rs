@@ -4,10 +4,11 @@ use crate::{
     fake::Fake,
     world::{LONG, World},
 };
+use rustix::fs::{OFlags, fcntl_setfl};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::Stdio,
@@ -303,4 +304,33 @@ fn how_many_tools_run_side_by_side_changes_nothing_in_the_report() {
     let alone = told("1");
     assert_eq!(alone.0.as_array().unwrap().len(), 30);
     assert_eq!(alone, told("6"));
+}
+
+/// A pipe that takes nothing more.
+fn full_pipe() -> (PipeReader, PipeWriter) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    fcntl_setfl(&writer, OFlags::NONBLOCK).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    while writer.write(b"x").is_ok() {}
+    fcntl_setfl(&writer, OFlags::empty()).unwrap();
+    (reader, writer)
+}
+
+#[test]
+fn a_terminal_that_stands_still_holds_up_no_results() {
+    let world = World::with(Fake::finding("high"));
+    let (mut reader, writer) = full_pipe();
+    let mut command = world.analysis(&[]);
+    let mut child = command.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+    drop(command);
+    let is_written = || {
+        let results = world.all_results();
+        results.iter().any(|results| results.join("report.json").exists())
+    };
+    assert!(wait_until(LONG, is_written), "the results wait for the terminal");
+    assert!(child.try_wait().unwrap().is_none(), "it was not held up at all");
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(said.contains("fake: ok, 1 finding"), "{}", said.trim_start_matches('x'));
 }
