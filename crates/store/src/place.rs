@@ -76,7 +76,11 @@ impl ResultsRoot {
         let (mut folder, log) = make_folders(&root)
             .map_err(|error| StoreError::io("made", &root, error))
             .and_then(|()| TaskFolder::create_new(root.join(info.task.as_str()), info))
-            .map_err(|error| nowhere(error.in_full()))?;
+            .map_err(|error| match error {
+                // Taken here too: whoever tries again under another name has to know.
+                StoreError::Exists { .. } => error,
+                other => nowhere(other.in_full()),
+            })?;
         folder.fell_back(format!("`{}`: {}", wanted.display(), cause(&here)));
         Ok((folder, log))
     }

@@ -89,6 +89,9 @@ fn a_folder_that_cannot_be_written_sends_results_to_the_state_home_and_says_so()
         assert!(why.starts_with("`/proc/"), "{why}");
     }
     assert_eq!(list(&root.roots()).entries.len(), 2);
+    // A name that is taken there is taken, as anywhere: whoever tries again takes another.
+    let again = root.create(&info(1, path_app()), None).unwrap_err();
+    assert!(matches!(again, StoreError::Exists { .. }), "{again}");
 }
 
 #[test]
