@@ -141,6 +141,15 @@ impl Machine {
         self.dispatch(now);
     }
 
+    /// Gives a drained replica leases again. Its breaker remembers what was.
+    pub fn resume(&mut self, id: EndpointId, now: Instant) {
+        let endpoint = &mut self.endpoints[id.0];
+        if std::mem::take(&mut endpoint.is_draining) {
+            self.services[endpoint.service.0].balancer.resume(endpoint.replica, now);
+            self.dispatch(now);
+        }
+    }
+
     /// Sets what an operator wants of a replica's breaker.
     pub fn set_mode(&mut self, id: EndpointId, mode: Mode, now: Instant) {
         let endpoint = &mut self.endpoints[id.0];
@@ -324,11 +333,15 @@ impl Machine {
             self.connections.values().filter(|connection| wanted(&connection.state)).count()
         };
         let counts = self.counts;
-        let breaker = |endpoint: &Endpoint| BreakerStats {
+        let is_connected = |at: usize| {
+            self.connections.values().any(|connection| connection.endpoint == EndpointId(at))
+        };
+        let breaker = |(at, endpoint): (usize, &Endpoint)| BreakerStats {
             address: Arc::clone(&endpoint.address),
             service: Arc::clone(&self.services[endpoint.service.0].name),
             reading: endpoint.breaker.reading(now),
             is_draining: endpoint.is_draining,
+            is_gone: endpoint.is_draining && !is_connected(at),
         };
         Stats {
             cap: self.terms.max_connections.get() as usize,
@@ -346,7 +359,7 @@ impl Machine {
             refused: counts.refused,
             gave_up: counts.gave_up,
             deduplicated: counts.deduplicated,
-            breakers: self.endpoints.iter().map(breaker).collect(),
+            breakers: self.endpoints.iter().enumerate().map(breaker).collect(),
             waits: self.waits.summary(),
         }
     }

@@ -96,6 +96,11 @@ impl<K: Connect> Pool<K> {
         self.shared.handoff.tell(|machine, now| machine.drain(endpoint, now));
     }
 
+    /// Gives a drained replica leases again.
+    pub fn resume(&self, endpoint: EndpointId) {
+        self.shared.handoff.tell(|machine, now| machine.resume(endpoint, now));
+    }
+
     /// Sets what an operator wants of a replica's breaker.
     pub fn set_mode(&self, endpoint: EndpointId, mode: Mode) {
         self.shared.handoff.tell(|machine, now| machine.set_mode(endpoint, mode, now));

@@ -50,6 +50,8 @@ pub struct BreakerStats {
     pub address: Arc<str>,
     pub reading: Reading,
     pub is_draining: bool,
+    /// It drains, and no connection to it is left.
+    pub is_gone: bool,
 }
 
 /// How long those waited who got a lease, in microseconds; values are exact to two digits.

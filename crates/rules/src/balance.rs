@@ -188,6 +188,23 @@ impl Balancer {
         self.change(id, |replica| replica.is_draining = true);
     }
 
+    /// Gives a drained replica calls again. It starts slowly, as a new one.
+    pub fn resume(&mut self, id: ReplicaId, now: Instant) {
+        let is_draining = self.taken(id).is_some_and(|taken| taken.replica.is_draining);
+        if !is_draining {
+            return;
+        }
+        self.change(id, |replica| {
+            replica.is_draining = false;
+            replica.since = now;
+        });
+        let Some(Taken { replica, .. }) = self.taken(id) else { return };
+        // `drain` took it off the list of gates that open by themselves.
+        if let Gate::Shut { until } = replica.gate {
+            self.shut.insert((until, id));
+        }
+    }
+
     /// Tells whether a replica may be called: at every change of its breaker, and while its one
     /// trial is out.
     pub fn set_gate(&mut self, id: ReplicaId, gate: Gate, now: Instant) {

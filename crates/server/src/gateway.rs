@@ -8,6 +8,7 @@
 
 mod acceptance; // what is written down before a request is accepted
 mod accounts; // who asks, what he may, and how often
+mod addresses; // names of services that have several addresses
 mod asking; // from a request to a seat at its work
 mod batch; // many apps, one answer
 mod call; // one call of a service for a run
@@ -24,12 +25,14 @@ mod status; // what there is, for those who ask
 mod stream; // events for all who subscribed
 
 pub use accounts::{Client, Scope, Scopes};
+pub use addresses::LookUp;
 pub use connector::{Backend, Dial};
 pub use recovery::{Recovered, Resume};
 
 use crate::desk::{Desk, DeskTerms, Kept};
 use crate::metrics::Metrics;
 use accounts::Accounts;
+use addresses::Named;
 use assay_pool::{EndpointId, EndpointTerms, Pool, PoolTerms, ServiceId};
 use assay_rules::{Dice, admission::AdmissionLimits, ledger::LedgerTerms, rate_limit};
 use assay_store::Book;
@@ -69,6 +72,8 @@ pub struct GatewayTerms {
     pub lost_grace: Duration,
     /// How services are met.
     pub connect: ConnectTerms,
+    /// How the names in their URLs are looked up.
+    pub look_up: LookUp,
     pub seed: u64,
 }
 
@@ -121,6 +126,9 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Replica {
     analyzer: Analyzer,
+    /// As it was configured, or has registered.
+    told: String,
+    /// By which it is met: another one where it is one address of a name.
     url: String,
     endpoint: EndpointId,
 }
@@ -146,6 +154,7 @@ impl Default for GatewayTerms {
             timeout: Duration::from_mins(5),
             lost_grace: Duration::from_secs(30),
             connect: ConnectTerms::default(),
+            look_up: LookUp::default(),
             seed: 0,
         }
     }
@@ -208,18 +217,27 @@ impl Gateway {
             closing: CancellationToken::new(),
             terms,
         };
+        let mut named = Vec::new();
         for (number, (analyzer, backend)) in backends.into_iter().enumerate() {
-            let (url, slots) = match backend {
-                Backend::Remote { url } => (url, SLOTS),
+            let id = format!("{}-{number}", analyzer.as_str());
+            match backend {
+                Backend::Remote { url } => {
+                    let name = Named::of(analyzer, &id, &url);
+                    let endpoint = shared.join(analyzer, id, url, SLOTS);
+                    named.extend(name.map(|name| name.met_by_name(endpoint)));
+                }
                 Backend::Local { slots, connect } => {
                     let url = format!("local:{}/{number}", analyzer.as_str());
                     local.add(&url, connect);
-                    (url, slots)
+                    shared.join(analyzer, id, url, slots);
                 }
-            };
-            shared.join(analyzer, format!("{}-{number}", analyzer.as_str()), url, slots);
+            }
         }
-        Self { shared: Arc::new(shared) }
+        let shared = Arc::new(shared);
+        for name in named {
+            shared.tasks.spawn(name.follow(Arc::clone(&shared)));
+        }
+        Self { shared }
     }
 
     /// Serves one client to the end of its connection.
@@ -264,14 +282,25 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 
 impl Shared {
     /// Gives work to one more replica.
-    fn join(&self, analyzer: Analyzer, id: String, url: String, slots: u32) {
+    fn join(&self, analyzer: Analyzer, id: String, url: String, slots: u32) -> EndpointId {
         let terms = EndpointTerms::local(&url, slots.max(1));
-        self.join_as(analyzer, id, url, terms);
+        self.join_as(analyzer, id, url, terms)
     }
 
-    fn join_as(&self, analyzer: Analyzer, id: String, url: String, terms: EndpointTerms) {
+    fn join_as(
+        &self,
+        analyzer: Analyzer,
+        id: String,
+        url: String,
+        terms: EndpointTerms,
+    ) -> EndpointId {
         let endpoint = self.pool.add(self.services[analyzer.as_str()], terms);
-        let replica = Replica { analyzer, url, endpoint };
+        self.seat(id, Replica { analyzer, told: url.clone(), url, endpoint });
+        endpoint
+    }
+
+    /// Knows a replica by its id; one that had it before gets no more work.
+    fn seat(&self, id: String, replica: Replica) {
         let mut replicas = self.replicas.lock().expect("nothing panics while it holds them");
         if let Some(before) = replicas.insert(id, replica) {
             self.pool.drain(before.endpoint);

@@ -24,8 +24,8 @@ mod service; // the base of every service
 
 pub use analyzer::{Analyze, Answer, Job, Tell, ToolsAtHand};
 pub use gateway::{
-    Backend, Client, Dial, Gateway, GatewayTerms, Recovered, Resolve, Resolved, Resume, Scope,
-    Scopes,
+    Backend, Client, Dial, Gateway, GatewayTerms, LookUp, Recovered, Resolve, Resolved, Resume,
+    Scope, Scopes,
 };
 pub use metrics::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use service::{OwnRun, OwnStep, Service, ServiceTerms};

@@ -189,7 +189,7 @@ fn pool_metrics(registry: &mut Registry, pool: &Stats) {
     counter("pool_refused", "Callers that were refused a connection", pool.refused);
     counter("pool_gave_up", "Callers that stopped waiting", pool.gave_up);
     let breakers = Family::<Labels, Gauge>::default();
-    for breaker in &pool.breakers {
+    for breaker in pool.breakers.iter().filter(|breaker| !breaker.is_gone) {
         let labels =
             vec![("service", breaker.service.to_string()), ("url", breaker.address.to_string())];
         breakers.get_or_create(&labels).set(match breaker.reading.circuit {

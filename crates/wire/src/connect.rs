@@ -20,8 +20,9 @@ use http::{
 use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
+use rustix::net::sockopt::set_tcp_user_timeout;
 use rustls_pki_types::ServerName;
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpStream, time::timeout};
 use tungstenite::handshake::{client::generate_key, derive_accept_key};
 
@@ -45,7 +46,14 @@ struct Target {
     host: String,
     port: u16,
     is_encrypted: bool,
+    /// Where the host is; `None`: by its name.
+    at: Option<SocketAddr>,
 }
+
+/// How long the other machine may leave unsaid that it has what we sent (TCP's user timeout, RFC 5482). One that
+/// is cut off is noticed by that, long before its silence is; one that is busy is not, since its kernel answers.
+/// As long as a write may take.
+const UNHEARD_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of a refusal that are read, to be shown.
 const REFUSAL_MAX: usize = 4 << 10;
@@ -74,12 +82,35 @@ impl Default for ConnectTerms {
 ///
 /// Safe: dropping it closes what was opened.
 pub async fn connect(url: &str, terms: &ConnectTerms) -> Result<Connection, WireError> {
-    let target = Target::parse(url)?;
-    let within = terms.within;
-    match timeout(within, target.connect(terms)).await {
-        Ok(end) => end,
-        Err(_) => Err(WireError::Late { doing: "connecting", within }),
-    }
+    Target::parse(url)?.within(terms).await
+}
+
+/// As [`connect`], to this address of the URL's host: one of several that its name has. The server is
+/// still asked, and shows its certificate, by the name.
+///
+/// # Errors
+///
+/// As [`connect`].
+///
+/// # Cancel safety
+///
+/// Safe: dropping it closes what was opened.
+pub async fn connect_at(
+    url: &str,
+    address: SocketAddr,
+    terms: &ConnectTerms,
+) -> Result<Connection, WireError> {
+    Target { at: Some(address), ..Target::parse(url)? }.within(terms).await
+}
+
+/// Returns the host and the port that a URL names; an address of IPv6 without its brackets.
+///
+/// # Errors
+///
+/// `Url`, where it is none that [`connect`] would take.
+pub fn host_of(url: &str) -> Result<(String, u16), WireError> {
+    let Target { host, port, .. } = Target::parse(url)?;
+    Ok((host, port))
 }
 
 // === impl Target ===
@@ -103,7 +134,7 @@ impl Target {
             return Err(bad("it names no host"));
         }
         let port = authority.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
-        Ok(Self { uri, host, port, is_encrypted })
+        Ok(Self { uri, host, port, is_encrypted, at: None })
     }
 
     fn address(&self) -> String {
@@ -115,10 +146,25 @@ impl Target {
         }
     }
 
+    async fn within(&self, terms: &ConnectTerms) -> Result<Connection, WireError> {
+        let within = terms.within;
+        match timeout(within, self.connect(terms)).await {
+            Ok(end) => end,
+            Err(_) => Err(WireError::Late { doing: "connecting", within }),
+        }
+    }
+
     async fn connect(&self, terms: &ConnectTerms) -> Result<Connection, WireError> {
-        let unreachable = |source| WireError::Unreachable { address: self.address(), source };
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(unreachable)?;
+        let address = || self.at.map_or_else(|| self.address(), |at| at.to_string());
+        let unreachable = |source| WireError::Unreachable { address: address(), source };
+        let tcp = match self.at {
+            Some(at) => TcpStream::connect(at).await,
+            None => TcpStream::connect((self.host.as_str(), self.port)).await,
+        };
+        let tcp = tcp.map_err(unreachable)?;
         tcp.set_nodelay(true).map_err(unreachable)?;
+        let unheard = u32::try_from(UNHEARD_MAX.as_millis()).unwrap_or(u32::MAX);
+        set_tcp_user_timeout(&tcp, unheard).map_err(|error| unreachable(error.into()))?;
         if !self.is_encrypted {
             return self.shake_hands(tcp, terms).await;
         }

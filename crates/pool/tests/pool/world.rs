@@ -165,6 +165,10 @@ impl World {
                 self.machine.drain(endpoint, self.now);
                 self.drained.insert(endpoint);
             }
+            23 => {
+                self.machine.resume(endpoint, self.now);
+                self.drained.remove(&endpoint);
+            }
             1 => {
                 self.machine.shut_down();
                 self.is_shut_down = true;

@@ -65,6 +65,7 @@ enum Said {
     /// The nth replica that was ever added, here and below.
     Remove(usize),
     Drain(usize),
+    Resume(usize),
     Shut(usize, Duration),
     Admit(usize),
     /// With this seed, not to this one.
@@ -206,6 +207,7 @@ impl ReferenceStateMachine for Twin {
             12 => terms,
             2 => nth.clone().prop_map(Said::Remove),
             2 => nth.clone().prop_map(Said::Drain),
+            2 => nth.clone().prop_map(Said::Resume),
             8 => (nth.clone(), 0..300_u64).prop_map(|(nth, until)| Said::Shut(nth, ms(until))),
             3 => nth.clone().prop_map(Said::Admit),
             60 => (any::<u64>(), proptest::option::of(nth.clone()))
@@ -243,6 +245,11 @@ impl ReferenceStateMachine for Twin {
                 }
             }
             Said::Drain(nth) => state.with(nth, |one| one.draining = true),
+            Said::Resume(nth) => state.with(nth, |one| {
+                if std::mem::take(&mut one.draining) {
+                    one.since = now;
+                }
+            }),
             Said::Shut(nth, time) => state.with(nth, |one| one.shut = Some(now + time)),
             Said::Admit(nth) => state.with(nth, |one| Twin::admit(one, now)),
             Said::Pick(seed, except) => {
@@ -284,6 +291,7 @@ impl StateMachineTest for Real {
         let named = match step.said {
             Said::Remove(nth)
             | Said::Drain(nth)
+            | Said::Resume(nth)
             | Said::Shut(nth, _)
             | Said::Admit(nth)
             | Said::Answer(nth, _) => id(nth),
@@ -297,6 +305,7 @@ impl StateMachineTest for Real {
             }
             (Said::Remove(_), Some(id)) => balancer.remove(id),
             (Said::Drain(_), Some(id)) => balancer.drain(id),
+            (Said::Resume(_), Some(id)) => balancer.resume(id, now),
             (Said::Shut(_, time), Some(id)) => {
                 balancer.set_gate(id, Gate::Shut { until: now + time }, now);
             }

@@ -2,12 +2,13 @@
 
 use assay_pool::Connect;
 use assay_wire::{
-    CloseCode, ConnectTerms, Connection, Utf8Bytes, WireError, connect,
+    CloseCode, ConnectTerms, Connection, Utf8Bytes, WireError, connect, connect_at,
     service::{Frame, Reply, Request},
 };
 use std::{
     collections::BTreeMap,
     fmt,
+    net::SocketAddr,
     sync::{Arc, RwLock},
 };
 
@@ -32,11 +33,18 @@ pub(super) struct Local {
     services: Arc<RwLock<BTreeMap<String, Dial>>>,
 }
 
+/// Replicas that are one address of a name, by the URL that the pool knows them by.
+#[derive(Clone, Default)]
+struct Aliases {
+    known: Arc<RwLock<BTreeMap<String, (String, SocketAddr)>>>,
+}
+
 /// Makes connections to services. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector {
     terms: ConnectTerms,
     local: Local,
+    aliases: Aliases,
 }
 
 // === impl Backend ===
@@ -66,11 +74,29 @@ impl Local {
     }
 }
 
+// === impl Aliases ===
+
+impl Aliases {
+    fn add(&self, alias: &str, url: &str, address: SocketAddr) {
+        let mut known = self.known.write().expect("nothing panics while it holds them");
+        known.insert(alias.to_owned(), (url.to_owned(), address));
+    }
+
+    fn of(&self, alias: &str) -> Option<(String, SocketAddr)> {
+        self.known.read().expect("nothing panics while it holds them").get(alias).cloned()
+    }
+}
+
 // === impl Connector ===
 
 impl Connector {
     pub(super) fn new(terms: ConnectTerms) -> Self {
-        Self { terms, local: Local::default() }
+        Self { terms, local: Local::default(), aliases: Aliases::default() }
+    }
+
+    /// Has connections to `alias` made to this address of the URL's host.
+    pub(super) fn alias(&self, alias: &str, url: &str, address: SocketAddr) {
+        self.aliases.add(alias, url, address);
     }
 
     pub(super) fn local(&self) -> Local {
@@ -83,8 +109,11 @@ impl Connect for Connector {
     type Error = WireError;
 
     async fn connect(&self, address: &str) -> Result<Connection, WireError> {
-        match self.local.connect(address) {
-            Some(connection) => Ok(connection),
+        if let Some(connection) = self.local.connect(address) {
+            return Ok(connection);
+        }
+        match self.aliases.of(address) {
+            Some((url, at)) => connect_at(&url, at, &self.terms).await,
             None => connect(address, &self.terms).await,
         }
     }

@@ -92,7 +92,7 @@ impl Shared {
         let url_of = |name: &ServiceName| {
             let analyzer = name.analyzer()?;
             let replica = replicas.values().find(|replica| replica.analyzer == analyzer)?;
-            Some((name.as_str().to_owned(), shown(&replica.url, analyzer.row().port)))
+            Some((name.as_str().to_owned(), shown(&replica.told, analyzer.row().port)))
         };
         ServiceName::ALL.iter().filter_map(url_of).collect()
     }
@@ -145,7 +145,9 @@ fn circuit_word(circuit: Circuit) -> &'static str {
 }
 
 fn breaker_words(pool: &Stats) -> Value {
-    let breakers = pool.breakers.iter().map(|breaker| {
+    // Who comes and goes would make the list endless.
+    let there = pool.breakers.iter().filter(|breaker| !breaker.is_gone);
+    let breakers = there.map(|breaker| {
         json!({
             "service": breaker.service, "url": breaker.address,
             "state": circuit_word(breaker.reading.circuit),

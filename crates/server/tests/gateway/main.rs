@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common; // clients, and an analyzer that does as its request says
 
+mod addresses; // a name with several addresses is several replicas
 mod durable; // what was accepted comes to one end
 mod full; // a disk without room
 mod limits; // those that clients know
