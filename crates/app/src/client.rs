@@ -14,7 +14,7 @@ pub(crate) use outcome::{Outcome, status_of};
 use crate::{
     cli::{Global, Server},
     failure::Failure,
-    serving::TOKEN_VARIABLE,
+    serving::{TOKEN_VARIABLE, own_token},
     setup::loader,
 };
 use assay_config::{Config, Serve};
@@ -64,7 +64,7 @@ impl Addresses {
         let config = loader.check()?.config;
         let gateway = config.server.clone().unwrap_or_else(|| usual_gateway(&config.serve));
         let token = match words.token.as_deref().filter(|text| !text.is_empty()) {
-            None => None,
+            None => own_token()?,
             Some(text) => Some(Token::new(text).ok_or_else(|| {
                 Failure::usage("the token cannot be sent").hint(format!(
                     "--token and {TOKEN_VARIABLE} take 1 to 1024 characters of ASCII without blanks"

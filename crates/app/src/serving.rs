@@ -33,7 +33,7 @@ use serde_json::Value;
 use std::{error::Error, path::PathBuf, sync::Arc};
 
 pub(crate) use papers::Papers;
-pub(crate) use rules::TOKEN_VARIABLE;
+pub(crate) use rules::{TOKEN_VARIABLE, own_token};
 pub(crate) use shelf::book_folder;
 
 /// What a server runs on, and how it learns that this has changed.

@@ -83,6 +83,7 @@ const ELSEWHERE: &[&str] = &[
     "ASSAY_COLOR",
     "ASSAY_CACHE",
     "ASSAY_TOKEN",
+    "ASSAY_TOKEN_FILE",
     "ASSAY_LISTEN",
 ];
 

@@ -12,11 +12,15 @@ use assay_wire::{
     answer::{self, Response},
 };
 use sha2::{Digest as _, Sha256};
-use std::{env, net::SocketAddr};
+use std::{env, ffi::OsString, fs, net::SocketAddr};
 
 /// The variable that holds a secret: of a server one that is let in and shown to services, of a
 /// client its own.
 pub(crate) const TOKEN_VARIABLE: &str = "ASSAY_TOKEN";
+
+/// The variable that names a file with the secret, which is read again with the configuration: the
+/// environment of a process can be seen by more people than a file.
+const TOKEN_FILE_VARIABLE: &str = "ASSAY_TOKEN_FILE";
 
 /// Whom the door lets in, and how far.
 #[derive(Debug)]
@@ -32,16 +36,31 @@ pub(super) struct Guest {
     pub(super) limits: Limits,
 }
 
-/// The secret of this process's environment.
+/// The secret of this process: of the environment, else of the file that the environment names.
 pub(crate) fn own_token() -> Result<Option<Token>, Failure> {
-    let Some(text) = env::var_os(TOKEN_VARIABLE).filter(|text| !text.is_empty()) else {
-        return Ok(None);
-    };
-    match text.to_str().and_then(Token::new) {
-        Some(token) => Ok(Some(token)),
-        None => Err(Failure::usage(format!("{TOKEN_VARIABLE} holds no token"))
-            .hint("a token is 1 to 1024 characters of ASCII without blanks")),
+    if let Some(text) = variable(TOKEN_VARIABLE) {
+        return token(text.to_str().unwrap_or_default(), TOKEN_VARIABLE).map(Some);
     }
+    let Some(file) = variable(TOKEN_FILE_VARIABLE) else { return Ok(None) };
+    let shown = format!("{TOKEN_FILE_VARIABLE} (`{}`)", file.display());
+    let text = fs::read_to_string(&file).map_err(|error| {
+        Failure::usage(format!("{shown} cannot be read"))
+            .because(error)
+            .hint("name a file with the secret that this user may read")
+    })?;
+    // An editor ends a file with a line feed.
+    token(text.trim_end(), &shown).map(Some)
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|text| !text.is_empty())
+}
+
+fn token(text: &str, from: &str) -> Result<Token, Failure> {
+    Token::new(text).ok_or_else(|| {
+        Failure::usage(format!("{from} holds no token"))
+            .hint("a token is 1 to 1024 characters of ASCII without blanks")
+    })
 }
 
 // === impl Rules ===

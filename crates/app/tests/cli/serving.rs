@@ -262,6 +262,31 @@ fn the_configuration_is_read_again_when_asked() {
 }
 
 #[test]
+fn the_secret_may_be_in_a_file_which_is_read_again() {
+    let world = with_an_app(Fake::clean());
+    let file = world.at("secret");
+    let path = file.display().to_string();
+    fs::write(&file, "first-secret\n").unwrap();
+    let args = ["serve", "--listen", "127.0.0.1:0", "--no-service-ports"];
+    let mut served = Served::start(&world, &args, &[("ASSAY_TOKEN_FILE", &path)]);
+    let url = served.url();
+    let ping = |path: &str| {
+        let mut command = world.assay(["ping", "--server", &url]);
+        world.run(command.env("ASSAY_TOKEN_FILE", path))
+    };
+    ping(&path).exits(0);
+    assert!(Peer::with_token(&served.url(), "").is_err());
+    fs::write(&file, "second-secret\n").unwrap();
+    ping(&path).exits(2).complains(&["does not know this token"]);
+    ping("/nonexistent").exits(2).complains(&["ASSAY_TOKEN_FILE (`/nonexistent`) cannot be read"]);
+    served.signal(Signal::HUP);
+    served.until_said("the configuration is reloaded");
+    assert!(Peer::with_token(&served.url(), "second-secret").is_ok());
+    assert!(Peer::with_token(&served.url(), "first-secret").is_err());
+    assert!(!served.said().contains("-secret"), "{}", served.said());
+}
+
+#[test]
 fn a_server_that_cannot_begin_says_why() {
     let mut world = with_an_app(Fake::clean());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
