@@ -320,6 +320,7 @@ pub(crate) struct Tasks {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 it is whole; 2 it could not be taken.")]
 pub(crate) struct Backup {
     /// A folder that is not there yet
     #[arg(value_name = "DIR")]

@@ -97,8 +97,10 @@ pub(crate) fn at_or_above(counts: &Counts, config: &Config) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
     use assay_config::Loader;
     use assay_model::Severity;
+    use clap::CommandFactory as _;
     use std::fmt::Write as _;
 
     fn config(flags: &[(&str, serde_json::Value)]) -> Config {
@@ -155,6 +157,20 @@ mod tests {
         );
         for exit in Exit::ALL {
             writeln!(page, "| {} | {} |", exit.code(), exit.meaning()).unwrap();
+        }
+        page += "\n## Commands of servers\n\nAs each one's `--help` says it. Of those that ask a server, 2 \
+                 also means that it was refused: no token, or one that may not do this.\n\n\
+                 | command | codes |\n|---|---|\n";
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+            // What finds defects is told above.
+            if let Some((_, codes)) = help.split_once("Exit codes: ")
+                && !codes.contains("--fail-on")
+            {
+                let codes = codes.trim_end_matches('.');
+                writeln!(page, "| `assay {}` | {codes} |", command.get_name()).unwrap();
+            }
         }
         let written = include_str!("../../../docs/exit-codes.md");
         assert_eq!(written, page, "write the right side into docs/exit-codes.md");

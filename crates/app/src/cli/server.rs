@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Other options go to the server as they are given: --config, --set, --verbose, --quiet."
+    after_help = "Other options go to the server as they are given: --config, --set, --verbose, --quiet.\n\
+    Exit codes: 0 it takes work, or runs already; 2 it does not come up."
 )]
 pub(crate) struct Start {
     /// gateway (with every service, in one process), or one service alone: static
@@ -19,6 +20,9 @@ pub(crate) struct Start {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 it is gone, or did not run; 2 it does not end, or is not yours."
+)]
 pub(crate) struct Stop {
     /// gateway, or one service: static
     #[arg(value_name = "SERVER")]
@@ -66,6 +70,7 @@ pub(crate) struct Server {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 it answers; 2 no gateway answers.")]
 pub(crate) struct Status {
     /// Print JSON
     #[arg(long)]
@@ -87,6 +92,7 @@ pub(crate) struct Health {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "Exit codes: 0 it answers; 2 it does not.")]
 pub(crate) struct Ping {
     /// gateway, static, dynamic, performance, ai
     #[arg(value_name = "SERVICE", default_value = "gateway")]
@@ -131,6 +137,9 @@ pub(crate) struct Smoke {
 }
 
 #[derive(Args, Debug)]
+#[command(
+    after_help = "Exit codes: 0 all are stopped, or had ended; 2 no gateway answers, or it has no such task."
+)]
 pub(crate) struct Cancel {
     /// Tasks, as `assay tasks` names them
     #[arg(required = true, value_name = "TASK")]
