@@ -177,7 +177,6 @@ impl Gateway {
         resolve: Resolve,
     ) -> Self {
         let connector = Connector::new(terms.connect.clone());
-        let local = connector.local();
         let pool = Arc::new(Pool::start(connector.clone(), terms.pool, Dice::seeded(terms.seed)));
         let services: BTreeMap<&'static str, ServiceId> = assay_wire::routes::ANALYZERS
             .iter()
@@ -217,22 +216,7 @@ impl Gateway {
             closing: CancellationToken::new(),
             terms,
         };
-        let mut named = Vec::new();
-        for (number, (analyzer, backend)) in backends.into_iter().enumerate() {
-            let id = format!("{}-{number}", analyzer.as_str());
-            match backend {
-                Backend::Remote { url } => {
-                    let name = Named::of(analyzer, &id, &url);
-                    let endpoint = shared.join(analyzer, id, url, SLOTS);
-                    named.extend(name.map(|name| name.met_by_name(endpoint)));
-                }
-                Backend::Local { slots, connect } => {
-                    let url = format!("local:{}/{number}", analyzer.as_str());
-                    local.add(&url, connect);
-                    shared.join(analyzer, id, url, slots);
-                }
-            }
-        }
+        let named = shared.join_all(backends);
         let shared = Arc::new(shared);
         for name in named {
             shared.tasks.spawn(name.follow(Arc::clone(&shared)));
@@ -281,6 +265,29 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 // === impl Shared ===
 
 impl Shared {
+    /// Gives work to the services that the gateway starts with. Returns those whose address has to be
+    /// looked up.
+    fn join_all(&self, backends: Vec<(Analyzer, Backend)>) -> Vec<Named> {
+        let local = self.connector.local();
+        let mut named = Vec::new();
+        for (number, (analyzer, backend)) in backends.into_iter().enumerate() {
+            let id = format!("{}-{number}", analyzer.as_str());
+            match backend {
+                Backend::Remote { url } => {
+                    let name = Named::of(analyzer, &id, &url);
+                    let endpoint = self.join(analyzer, id, url, SLOTS);
+                    named.extend(name.map(|name| name.met_by_name(endpoint)));
+                }
+                Backend::Local { slots, connect } => {
+                    let url = format!("local:{}/{number}", analyzer.as_str());
+                    local.add(&url, connect);
+                    self.join(analyzer, id, url, slots);
+                }
+            }
+        }
+        named
+    }
+
     /// Gives work to one more replica.
     fn join(&self, analyzer: Analyzer, id: String, url: String, slots: u32) -> EndpointId {
         let terms = EndpointTerms::local(&url, slots.max(1));
