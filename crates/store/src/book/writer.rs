@@ -269,10 +269,13 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let value = self.value;
+        let Self { value, act, tell, .. } = *self;
+        // What the order holds goes first: the file of a result that does not count is gone when its
+        // caller hears so.
+        drop(act);
         let outcome = outcome.map(|()| value.expect("`perform` leaves a value when it succeeds"));
         // Who has left does not hear it.
-        self.tell.send(outcome).ok();
+        tell.send(outcome).ok();
     }
 }
 
