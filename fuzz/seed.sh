@@ -5,7 +5,7 @@ cd "$(dirname "$0")"
 export LC_ALL=C
 rows=../crates/tools/catalogue
 golden=../crates/tools/tests/golden
-for target in sarif mapped_json text_csv config_toml git_index requirements sanitise identity wire_frames wire_bytes; do
+for target in sarif mapped_json text_csv config_toml git_index requirements sanitise identity wire_frames wire_bytes sessions; do
     mkdir -p "corpus/$target"
 done
 
@@ -61,3 +61,13 @@ grep -h '^{"type"' ../docs/protocol.md | while read -r frame; do
 done
 printf '\003\201\205\000\000\000\000hello\211\200\001\002\003\004' >corpus/wire_bytes/text-ping
 printf '\001\001\202\000\000\000\000\303\251\200\201\000\000\000\000!\210\202\000\000\000\000\003\350' >corpus/wire_bytes/parts-close
+
+# A script is any bytes: some of many lengths, the same ones each time.
+python3 - <<'PYTHON'
+import random
+
+dice = random.Random(7)
+for number in range(1, 61):
+    with open(f"corpus/sessions/{number}", "wb") as script:
+        script.write(dice.randbytes(10 * number))
+PYTHON

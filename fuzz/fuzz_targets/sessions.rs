@@ -14,4 +14,6 @@ mod script;
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| drive::drive(bytes));
+fuzz_target!(|bytes: &[u8]| {
+    drive::drive(bytes);
+});
