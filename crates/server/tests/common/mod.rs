@@ -6,6 +6,11 @@ pub(crate) mod fake;
 
 use assay_wire::{Connection, Utf8Bytes};
 use serde_json::Value;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Longer than anything takes, in paused time: what never comes fails its test, and does not hang it.
+pub(crate) const FOREVER: Duration = Duration::from_mins(20);
 
 pub(crate) type Client = Connection;
 
@@ -14,7 +19,8 @@ pub(crate) async fn send(client: &mut Client, frame: Value) {
 }
 
 pub(crate) async fn receive(client: &mut Client) -> Value {
-    let text = client.next().await.unwrap().expect("the server has closed");
+    let text = timeout(FOREVER, client.next()).await.expect("nothing comes");
+    let text = text.unwrap().expect("the server has closed");
     serde_json::from_str(&text).unwrap()
 }
 

@@ -5,8 +5,14 @@ use crate::{World, analysis};
 use assay_server::{GatewayTerms, Recovered, Resume, Scopes};
 use assay_store::{Book, BookTerms, StoreError};
 use serde_json::{Value, json};
-use std::{path::Path, sync::Arc};
-use tokio::runtime::{Builder, Runtime};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
+
+/// No condition of a test takes so long on any machine that is worth testing on.
+const LONG: Duration = Duration::from_mins(1);
 
 /// A process, as far as a test can have one: all that it runs ends with it.
 struct Process {
@@ -19,7 +25,8 @@ impl Process {
     }
 
     fn run<T>(&self, future: impl Future<Output = T>) -> T {
-        self.runtime.block_on(future)
+        let bounded = async { timeout(LONG, future).await.expect("it goes on for ever") };
+        self.runtime.block_on(bounded)
     }
 
     /// Nothing is said, finished or written any more.

@@ -1,10 +1,11 @@
 //! Runs that the process itself waits for.
 
-use crate::service;
+use crate::{common::FOREVER, service};
 use assay_model::TaskId;
 use assay_server::{OwnRun, OwnStep, Service};
 use assay_wire::{AnalysisRequest, ErrorCode, Fault};
 use std::time::Duration;
+use tokio::time::timeout;
 
 async fn begin(service: &Service<crate::Fake>, model: &str) -> Result<OwnRun, Fault> {
     let request = AnalysisRequest { model: Some(model.to_owned()), ..AnalysisRequest::default() };
@@ -15,7 +16,7 @@ async fn begin(service: &Service<crate::Fake>, model: &str) -> Result<OwnRun, Fa
 async fn end(run: &mut OwnRun) -> (usize, Option<Box<Fault>>) {
     let mut count = 0;
     loop {
-        match run.next().await {
+        match timeout(FOREVER, run.next()).await.expect("it does not end") {
             OwnStep::Events(events) => count += events.len(),
             OwnStep::End { fault } => return (count, fault),
         }
