@@ -12,7 +12,7 @@ use crate::{
     loose,
     routes::AnalysisType,
 };
-use assay_model::TaskId;
+use assay_model::{TaskId, TraceContext};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -76,6 +76,9 @@ pub struct AnalysisRequest {
     /// The trace that this is part of (W3C Trace Context).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// What systems of tracing tell each other beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
 }
 
 /// The longest time that can be asked for: a week, in seconds.
@@ -128,6 +131,7 @@ impl AnalysisRequest {
         }
         let priority = fields.whole("priority", 1..=3)?;
         let users = fields.whole("users", 1..=1_000_000)?;
+        let trace = trace(fields);
         Ok(Self {
             model: fields.text_of(&["model_slug", "model"])?,
             app_number: app_number(fields)?,
@@ -144,8 +148,20 @@ impl AnalysisRequest {
             deadline_ms: fields.whole("deadline_ms", 0..=DEADLINE_MS_MAX)?,
             detach: fields.switch("detach")?.unwrap_or(false),
             refresh: fields.switch("refresh")?.unwrap_or(false),
-            traceparent: fields.text("traceparent")?.filter(|text| is_traceparent(text)),
+            traceparent: trace.as_ref().map(TraceContext::traceparent),
+            tracestate: trace.and_then(|trace| trace.state).map(|state| state.to_string()),
         })
+    }
+
+    /// Returns the trace that the request is part of, if it is.
+    pub fn trace(&self) -> Option<TraceContext> {
+        TraceContext::parse(self.traceparent.as_deref()?, self.tracestate.as_deref())
+    }
+
+    /// Makes the request a part of a trace.
+    pub fn set_trace(&mut self, trace: &TraceContext) {
+        self.traceparent = Some(trace.traceparent());
+        self.tracestate = trace.state.as_deref().map(str::to_owned);
     }
 
     /// Writes the fields as `data` of the gateway, or at the top of a service's frame.
@@ -204,16 +220,11 @@ pub(crate) fn task_id(fields: &mut Fields) -> Result<Option<TaskId>, Unreadable>
     TaskId::new(&text).map(Some).map_err(|_| fields.bad("task_id", &Value::from(text), wanted))
 }
 
-/// Whether a text is a `traceparent` of version 00 (W3C Trace Context, section 3.2.2). Another is
-/// left out, as that section asks.
-pub(crate) fn is_traceparent(text: &str) -> bool {
-    let hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let nonzero = |part: &str| part.bytes().any(|b| b != b'0');
-    let parts: Vec<&str> = text.split('-').collect();
-    matches!(parts[..], ["00", trace, span, flags]
-        if hex(trace, 32) && nonzero(trace) && hex(span, 16) && nonzero(span) && hex(flags, 2))
+/// Reads the trace that a request is part of. One that is malformed is none: no request is refused
+/// for it.
+fn trace(fields: &mut Fields) -> Option<TraceContext> {
+    let (parent, state) = (fields.take("traceparent"), fields.take("tracestate"));
+    TraceContext::parse(parent?.as_str()?, state.as_ref().and_then(Value::as_str))
 }
 
 #[cfg(test)]
@@ -272,9 +283,16 @@ mod tests {
     fn a_trace_that_is_none_is_left_out() {
         let good = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(read(json!({"traceparent": good})).unwrap().traceparent.as_deref(), Some(good));
-        for bad in ["x", &good[1..], &good.replace('4', "0").replace("bf", "BF")] {
-            assert_eq!(read(json!({"traceparent": bad})).unwrap().traceparent, None, "{bad}");
+        let capital = good.replace("bf", "BF");
+        for bad in [json!("x"), json!(good[1..]), json!(capital), json!(5), json!(null)] {
+            let request = read(json!({"traceparent": &bad, "tracestate": "a=1"})).unwrap();
+            assert_eq!((request.traceparent, request.tracestate), (None, None), "{bad}");
         }
+        let mut request = read(json!({"traceparent": good, "tracestate": "a=1"})).unwrap();
+        assert_eq!(request.tracestate.as_deref(), Some("a=1"));
+        let trace = request.trace().unwrap();
+        request.set_trace(&trace);
+        assert_eq!(request.trace(), Some(trace));
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn hash(resolved: &Resolved, route: &Route, hasher: &mut impl Hasher) {
         detach: _,
         refresh: _,
         traceparent: _,
+        tracestate: _,
     } = &resolved.request;
     (model, app_number).hash(hasher);
     if let Some(task) = task_id {

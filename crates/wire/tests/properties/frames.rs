@@ -160,13 +160,16 @@ prop_compose! {
         task_id in option::of(task()),
         deadline_ms in option::of(0_u64..1_000_000),
         switches in any::<(bool, bool)>(),
+        trace in option::of(("00-[0-9a-f]{31}1-[0-9a-f]{15}1-0[01]", option::of("[a-z]=[0-9]"))),
     ) -> AnalysisRequest {
+        let (traceparent, tracestate) = trace.unzip();
         AnalysisRequest {
             analysis_type: analysis_type.map(|word| AnalysisType::new(&word)),
             tools, config, timeout_s, duration_s, priority, users, task_id, deadline_ms,
             detach: switches.0,
             refresh: switches.1,
-            traceparent: None,
+            traceparent,
+            tracestate: tracestate.flatten(),
             ..base
         }
     }
