@@ -30,7 +30,10 @@ pub use connector::{Backend, Dial};
 pub use recovery::{Recovered, Resume};
 
 use crate::desk::{Desk, DeskTerms, Kept};
-use crate::metrics::Metrics;
+use crate::{
+    disks::Disks,
+    metrics::{Metrics, Seen},
+};
 use accounts::Accounts;
 use addresses::Named;
 use assay_pool::{EndpointId, EndpointTerms, Pool, PoolTerms, ServiceId};
@@ -74,6 +77,8 @@ pub struct GatewayTerms {
     pub connect: ConnectTerms,
     /// How the names in their URLs are looked up.
     pub look_up: LookUp,
+    /// Whose room metrics tell.
+    pub disks: Disks,
     pub seed: u64,
 }
 
@@ -155,6 +160,7 @@ impl Default for GatewayTerms {
             lost_grace: Duration::from_secs(30),
             connect: ConnectTerms::default(),
             look_up: LookUp::default(),
+            disks: Disks::default(),
             seed: 0,
         }
     }
@@ -237,7 +243,8 @@ impl Gateway {
     pub async fn metrics(&self) -> String {
         let shared = &self.shared;
         let (desk, _) = shared.desk.stats().await;
-        shared.metrics.text(&desk, Some(&shared.pool.stats()), shared.clients())
+        let (pool, rooms) = (Some(shared.pool.stats()), shared.terms.disks.look().await);
+        shared.metrics.text(&Seen { desk, pool, clients: shared.clients(), rooms })
     }
 
     /// Takes nothing new, and waits for what runs. What still runs after `within` is cancelled;

@@ -11,6 +11,7 @@
 mod analyzer; // what a service does
 mod asked; // which run a request asked for
 mod desk; // who waits for which run, and who may begin
+mod disks; // the disks that a server writes to
 mod following; // a seat at a run, and what is seen from it
 mod gateway; // sessions, desk and pool before all services
 mod log; // the events of one run, and its one end
@@ -23,6 +24,7 @@ mod refusal; // why there is no seat, in words
 mod service; // the base of every service
 
 pub use analyzer::{Analyze, Answer, Job, Tell, ToolsAtHand};
+pub use disks::Disks;
 pub use gateway::{
     Backend, Client, Dial, Gateway, GatewayTerms, LookUp, Recovered, Resolve, Resolved, Resume,
     Scope, Scopes,

@@ -10,6 +10,7 @@ use crate::desk::DeskStats;
 use assay_model::{Event, EventKind, ToolRun, ToolStatus};
 use assay_pool::Stats;
 use assay_rules::breaker::Circuit;
+use assay_store::Room;
 use assay_wire::AnalysisStatus;
 use prometheus_client::{
     encoding::text::encode,
@@ -31,6 +32,16 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// Names of tools that have a label of their own. The catalogue has a few dozen; what a service
 /// invents beyond this is `other`.
 const TOOLS_MAX: usize = 200;
+
+/// What others count, at the moment of a scrape.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) desk: DeskStats,
+    /// A service has none.
+    pub(crate) pool: Option<Stats>,
+    pub(crate) clients: u64,
+    pub(crate) rooms: Vec<(&'static str, Room)>,
+}
 
 /// What happened since the start.
 #[derive(Debug)]
@@ -109,13 +120,14 @@ impl Metrics {
     }
 
     /// Says everything in the text format of OpenMetrics.
-    pub(crate) fn text(&self, desk: &DeskStats, pool: Option<&Stats>, clients: u64) -> String {
+    pub(crate) fn text(&self, seen: &Seen) -> String {
         let mut registry = Registry::with_prefix("assay");
         self.own(&mut registry);
-        desk_metrics(&mut registry, desk, clients);
-        if let Some(pool) = pool {
+        desk_metrics(&mut registry, &seen.desk, seen.clients);
+        if let Some(pool) = &seen.pool {
             pool_metrics(&mut registry, pool);
         }
+        disk_metrics(&mut registry, &seen.rooms);
         let mut text = String::new();
         // A `String` takes everything.
         encode(&mut text, &registry).ok();
@@ -154,6 +166,13 @@ fn desk_metrics(registry: &mut Registry, desk: &DeskStats, clients: u64) {
     gauge("capacity", "Analyses that may run at once", u64::from(desk.capacity));
     gauge("clients", "Connections of clients", clients);
     gauge("draining", "1 while nothing new is taken", u64::from(desk.is_draining));
+    let oldest = ConstGauge::new(desk.oldest_waits.unwrap_or_default().as_secs_f64());
+    registry.register_with_unit(
+        "queue_oldest",
+        "How long the analysis has waited that has waited longest",
+        Unit::Seconds,
+        oldest,
+    );
     let mut counter = |name: &str, help: &str, value: u64| {
         registry.register(name, help, ConstCounter::new(value));
     };
@@ -161,6 +180,17 @@ fn desk_metrics(registry: &mut Registry, desk: &DeskStats, clients: u64) {
     counter("deduplicated", "Requests that joined work which was under way", desk.deduplicated);
     counter("cancellations", "Wishes to cancel that met a run", desk.cancelled);
     counter("refused", "Requests that were refused at the door", desk.refused);
+}
+
+fn disk_metrics(registry: &mut Registry, rooms: &[(&'static str, Room)]) {
+    let (free, size) = (Family::<Labels, Gauge>::default(), Family::<Labels, Gauge>::default());
+    for (place, room) in rooms {
+        let labels = vec![("place", (*place).to_owned())];
+        free.get_or_create(&labels).set(i64::try_from(room.free).unwrap_or(i64::MAX));
+        size.get_or_create(&labels).set(i64::try_from(room.size).unwrap_or(i64::MAX));
+    }
+    registry.register_with_unit("disk_free", "What is free on the disk", Unit::Bytes, free);
+    registry.register_with_unit("disk_size", "What the disk holds", Unit::Bytes, size);
 }
 
 fn pool_metrics(registry: &mut Registry, pool: &Stats) {
@@ -219,6 +249,7 @@ fn status_word(status: ToolStatus) -> &'static str {
 mod tests {
     use super::*;
     use assay_model::ToolId;
+    use std::time::Duration;
 
     fn ended(tool: &str, status: ToolStatus) -> Event {
         let run = ToolRun::not_run(ToolId::new(tool).unwrap(), status, true);
@@ -230,13 +261,18 @@ mod tests {
         let metrics = Metrics::default();
         metrics.happened(&[ended("ruff", ToolStatus::Ok)]);
         metrics.analysis_ended("static-analyzer", AnalysisStatus::Success);
-        let text = metrics.text(&DeskStats::default(), None, 3);
+        let desk =
+            DeskStats { oldest_waits: Some(Duration::from_millis(1500)), ..Default::default() };
+        let rooms = vec![("book", Room { free: 5, size: 10 })];
+        let text = metrics.text(&Seen { desk, rooms, ..Seen::default() });
         let list = include_str!("../../../docs/operating/metrics.md");
         for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
             let name = line.split(' ').next().unwrap();
             assert!(list.contains(&format!("| `{name}` |")), "`{name}` is not in the list");
         }
         assert!(text.contains(r#"assay_tools_total{tool="ruff",status="ok"} 1"#), "{text}");
+        assert!(text.contains("\nassay_queue_oldest_seconds 1.5\n"), "{text}");
+        assert!(text.contains("\nassay_disk_free_bytes{place=\"book\"} 5\n"), "{text}");
         assert!(text.ends_with("# EOF\n"));
     }
 
@@ -246,7 +282,7 @@ mod tests {
         for number in 0..1_000 {
             metrics.happened(&[ended(&format!("tool-{number}"), ToolStatus::Ok)]);
         }
-        let text = metrics.text(&DeskStats::default(), None, 0);
+        let text = metrics.text(&Seen::default());
         let labels = text.lines().filter(|line| line.starts_with("assay_tools_total")).count();
         assert_eq!(labels, TOOLS_MAX + 1);
     }

@@ -13,7 +13,8 @@ mod session; // one connection
 use crate::{
     analyzer::Analyze,
     desk::{Desk, DeskTerms, Kept},
-    metrics::Metrics,
+    disks::Disks,
+    metrics::{Metrics, Seen},
 };
 use assay_rules::{admission::AdmissionLimits, ledger::LedgerTerms};
 use assay_wire::{
@@ -49,6 +50,8 @@ pub struct ServiceTerms {
     pub end_within: Duration,
     /// The version that health tells.
     pub version: String,
+    /// Whose room metrics tell.
+    pub disks: Disks,
 }
 
 /// A running service. Cheap to clone.
@@ -86,6 +89,7 @@ impl Default for ServiceTerms {
             lost_grace: Duration::from_secs(10),
             end_within: Duration::from_secs(20),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            disks: Disks::default(),
         }
     }
 }
@@ -148,7 +152,8 @@ impl<A: Analyze> Service<A> {
     pub async fn metrics(&self) -> String {
         let (desk, _) = self.shared.desk.stats().await;
         let clients = self.shared.connections.load(Ordering::Relaxed);
-        self.shared.metrics.text(&desk, None, clients)
+        let rooms = self.shared.terms.disks.look().await;
+        self.shared.metrics.text(&Seen { desk, pool: None, clients, rooms })
     }
 
     /// Takes nothing new, and waits for what runs. What still runs after `within` is cancelled;

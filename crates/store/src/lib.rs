@@ -34,6 +34,7 @@ mod output; // a folder that the user named: empty, ours, or neither
 mod pid_file; // who serves just now
 mod place; // where results go
 mod prune; // old results leave
+mod room; // what is left on a disk
 mod rotating; // the log of a server
 mod run_log; // the events of one analysis, appended and read back
 
@@ -53,5 +54,6 @@ pub use names::make_task_id;
 pub use pid_file::{Holder, PidFile};
 pub use place::{Place, ResultsRoot, cache_home, state_home};
 pub use prune::{PrunePlan, Pruned, Pruning, prune};
+pub use room::Room;
 pub use rotating::{LogTerms, LogTrouble, RotatingLog};
 pub use run_log::{Replay, RunLog};

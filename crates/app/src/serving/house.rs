@@ -8,18 +8,19 @@ use super::{
     door::{Behind, Door, Front},
     places::{Place, Places, Whom},
     rules::{Rules, own_token},
-    shelf::{open_book, prune},
+    shelf::{book_folder, open_book, prune},
 };
 use crate::{
     analyzers::{StaticAnalyzer, Subjects, Surroundings},
     cli::Global,
+    commands::results_root,
     failure::Failure,
     host,
 };
 use assay_config::{Config, Loaded, Serve};
 use assay_server::{
-    Analyze, Answer, Backend, Gateway, GatewayTerms, Job, Recovered, Resume, Service, ServiceTerms,
-    Tell, ToolsAtHand,
+    Analyze, Answer, Backend, Disks, Gateway, GatewayTerms, Job, Recovered, Resume, Service,
+    ServiceTerms, Tell, ToolsAtHand,
 };
 use assay_store::Book;
 use assay_wire::{Analyzer, ConnectTerms, Connection, Limits, Payload, TlsServer, pair};
@@ -94,7 +95,10 @@ impl House {
             backends.push((Analyzer::Static, Backend::Local { slots, connect }));
         }
         let subjects = Arc::new(Subjects::new(house.told.config.source_roots.clone()));
-        let terms = gateway_terms(&serve)?;
+        let mut terms = gateway_terms(&serve)?;
+        let mut disks = results_disk(&house.told.config)?;
+        disks.push(("book", book_folder(&serve)?));
+        terms.disks = Disks::new(disks);
         let shelf = Some(Arc::new(book.0.clone()));
         let gateway = Gateway::start(terms, backends, shelf, Arc::clone(&subjects).resolver());
         let resume = match serve.resume {
@@ -160,6 +164,7 @@ impl House {
             slots: slots(serve),
             queue_max: serve.queue,
             timeout: *timeout,
+            disks: Disks::new(results_disk(&self.told.config)?),
             ..ServiceTerms::default()
         };
         let service = Service::start(analyzer.clone(), terms);
@@ -325,6 +330,15 @@ fn elsewhere(serve: &Serve) -> Vec<(Analyzer, Backend)> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Where results go, unless they have to fall back.
+fn results_disk(config: &Config) -> Result<Vec<(&'static str, PathBuf)>, Failure> {
+    let folder = match &config.output {
+        Some(folder) => Some(folder.clone()),
+        None => results_root()?.roots().into_iter().next(),
+    };
+    Ok(folder.map(|folder| ("results", folder)).into_iter().collect())
 }
 
 /// Analyses at once. Each runs several tools, and the first is not to hold up the second.

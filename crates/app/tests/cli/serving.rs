@@ -1,5 +1,6 @@
 //! Servers: how they begin, whom they let in, what they answer, and how they end.
 
+mod alerts; // the rules for Prometheus
 mod asking; // the commands that ask a running server
 mod background; // servers that a command starts and stops
 mod examples; // the programs of the integrator's guide

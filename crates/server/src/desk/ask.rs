@@ -130,6 +130,8 @@ pub(crate) struct Canceller {
 pub(crate) struct DeskStats {
     pub(crate) running: usize,
     pub(crate) queued: usize,
+    /// How long the one has waited that has waited longest.
+    pub(crate) oldest_waits: Option<Duration>,
     pub(crate) capacity: u32,
     pub(crate) accepted: u64,
     pub(crate) ended: u64,

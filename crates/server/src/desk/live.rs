@@ -1,6 +1,9 @@
 //! Runs that have not ended, and those that have lately.
 
-use super::{Asked, Run, msg::GateKeeper};
+use super::{
+    Asked, Run,
+    msg::{GateKeeper, TaskSummary},
+};
 use crate::log::Log;
 use assay_model::{CancelReason, TaskId};
 use assay_rules::ledger::{ClientId, Follow, Released, RunId, Ticket};
@@ -68,8 +71,18 @@ impl Runs {
         self.live.get_mut(run)
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Live> {
-        self.live.values()
+    /// What there is, by name.
+    pub(super) fn summaries(&self) -> Vec<TaskSummary> {
+        let one = |live: &Live| TaskSummary {
+            task: live.run.task.clone(),
+            model: live.run.request.model.clone(),
+            app: live.run.request.app_number,
+            is_running: live.is_running(),
+            waiting_clients: live.seats.len(),
+        };
+        let mut all: Vec<TaskSummary> = self.live.values().map(one).collect();
+        all.sort_by(|a, b| a.task.cmp(&b.task));
+        all
     }
 
     /// The seats that a client holds.

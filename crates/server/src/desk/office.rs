@@ -4,7 +4,7 @@ use super::{
     Asked, Cancelled, Canceller, DeskStats, DeskTerms, FAR, Refused, Seat, Unwanted, Work, WorkKey,
     carry::{carry, unstarted},
     live::{Runs, new_run},
-    msg::{GateKeeper, Msg, TaskSummary},
+    msg::{GateKeeper, Msg},
 };
 use assay_model::CancelReason;
 use assay_rules::{
@@ -26,8 +26,8 @@ pub(super) struct Office<W> {
     door: Admission,
     capacity: u32,
     runs: Runs,
-    /// Runs that wait at the door.
-    waiters: HashMap<WaiterId, RunId>,
+    /// Runs that wait at the door, and since when.
+    waiters: HashMap<WaiterId, (RunId, Instant)>,
     /// Owned, so that none outlives the desk.
     carriers: JoinSet<()>,
     inbox: mpsc::WeakSender<Msg>,
@@ -105,7 +105,18 @@ impl<W: Work> Office<W> {
                 answer.send(self.runs.log_of(&task)).ok();
             }
             Msg::Stats { answer } => {
-                answer.send((self.stats(), self.summaries())).ok();
+                // As the door counts them: a permit that was lost would show. The others are at the
+                // door, or, for a refresh, behind the run before them.
+                let running = self.door.in_use() as usize;
+                let oldest = self.waiters.values().map(|(_, since)| *since).min();
+                let stats = DeskStats {
+                    running,
+                    queued: self.runs.len().saturating_sub(running),
+                    oldest_waits: oldest.map(|since| since.elapsed()),
+                    capacity: self.capacity,
+                    ..self.counts.clone()
+                };
+                answer.send((stats, self.runs.summaries())).ok();
             }
             Msg::Ended { run, end, permit } => self.ended(run, end, permit),
             Msg::Drain { answer } => {
@@ -293,7 +304,7 @@ impl<W: Work> Office<W> {
                 GateKeeper::Through
             }
             Verdict::Queued(waiter) => {
-                self.waiters.insert(waiter, id);
+                self.waiters.insert(waiter, (id, Instant::now()));
                 GateKeeper::Waiting { waiter, gate: open }
             }
             Verdict::Refused(shut) => return Err(shut),
@@ -330,7 +341,7 @@ impl<W: Work> Office<W> {
     fn open_gates(&mut self) {
         while let Some((waiter, permit)) = self.door.admit_next() {
             let run = self.waiters.remove(&waiter);
-            let live = run.and_then(|run| self.runs.get_mut(run));
+            let live = run.and_then(|(run, _)| self.runs.get_mut(run));
             let gate = live.and_then(|live| live.gate.replace(GateKeeper::Through));
             let returned = match gate {
                 Some(GateKeeper::Waiting { gate, .. }) => gate.send(permit).err(),
@@ -349,30 +360,6 @@ impl<W: Work> Office<W> {
                 waiting.send(()).ok();
             }
         }
-    }
-
-    fn stats(&self) -> DeskStats {
-        // As the door counts them: a permit that was lost would show. The others are at the door, or,
-        // for a refresh, behind the run before them.
-        let running = self.door.in_use() as usize;
-        let queued = self.runs.len().saturating_sub(running);
-        DeskStats { running, queued, capacity: self.capacity, ..self.counts.clone() }
-    }
-
-    fn summaries(&self) -> Vec<TaskSummary> {
-        let mut all: Vec<TaskSummary> = self
-            .runs
-            .iter()
-            .map(|live| TaskSummary {
-                task: live.run.task.clone(),
-                model: live.run.request.model.clone(),
-                app: live.run.request.app_number,
-                is_running: live.is_running(),
-                waiting_clients: live.seats.len(),
-            })
-            .collect();
-        all.sort_by(|a, b| a.task.cmp(&b.task));
-        all
     }
 
     fn now(&self) -> Moment {

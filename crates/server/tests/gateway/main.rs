@@ -128,6 +128,31 @@ async fn an_analysis_is_queued_then_told_then_ended_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn metrics_tell_how_long_the_oldest_waits() {
+    let world = World::new(1, GatewayTerms { running_max: 1, ..GatewayTerms::default() });
+    let age = async || {
+        let told = world.gateway.metrics().await;
+        let line = told.lines().find_map(|line| line.strip_prefix("assay_queue_oldest_seconds "));
+        line.unwrap().parse::<f64>().unwrap()
+    };
+    let mut client = world.client();
+    send(&mut client, analysis("1", "waits", json!({}))).await;
+    until(&mut client, "progress_update").await;
+    assert!(age().await.abs() < f64::EPSILON);
+    for (id, app) in [("2", 2), ("3", 3)] {
+        send(&mut client, analysis(id, "quick", json!({ "app_number": app }))).await;
+        until(&mut client, "status_update").await;
+        tokio::time::sleep(Duration::from_secs(40)).await;
+    }
+    assert!((80.0..81.0).contains(&age().await), "{}", age().await);
+    send(&mut client, json!({ "type": "cancel_request", "data": { "correlation_id": "1" } })).await;
+    for _ in 0..3 {
+        until(&mut client, "analysis_result").await;
+    }
+    assert!(age().await.abs() < f64::EPSILON);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hundred_equal_requests_are_one_run_and_who_leaves_disturbs_nobody() {
     let world = world();
     let mut clients = Vec::new();
