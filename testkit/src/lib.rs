@@ -3,16 +3,19 @@
 #![forbid(unsafe_code)]
 
 mod advisories; // a server that knows a few vulnerabilities
+mod collector; // a collector of traces
 mod daemon; // a server in a process of its own
 mod fake; // declarations of fake tools
 mod http; // a server that answers as told
 mod processes; // who lives, who is a zombie, what is open
 mod programs; // where the fake programs are
+mod protobuf; // the fields of a message
 mod proxy; // a network that is not to be relied on
 mod seeds; // simulations by seed
 mod small_disk; // a file system that can be filled
 
 pub use advisories::Advisories;
+pub use collector::{Collected, Collector, decode};
 pub use daemon::Daemon;
 pub use fake::{FINDING, Fake};
 pub use http::{Answer, Question, Server};

@@ -24,8 +24,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "arrows",
         keeps: "A crate in `crates/` depends on no other of ours but `assay-model`; `provision` and \
-                `target` may start programs through `exec`, `pool` uses `rules` and `wire`, and the \
-                binary joins all. `testkit` is for tests only.",
+                `target` may start programs through `exec`, `pool` uses `rules` and `wire`, `server` \
+                uses these, `store` and `trace`, and the binary joins all. `testkit` is for tests only.",
         check: arrows::star,
     },
     Rule {

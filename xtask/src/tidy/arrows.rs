@@ -12,7 +12,7 @@ const MORE: &[(&str, &[&str])] = &[
     ("assay-provision", &["assay-exec"]),
     ("assay-target", &["assay-exec"]),
     ("assay-pool", &["assay-rules", "assay-wire"]),
-    ("assay-server", &["assay-pool", "assay-rules", "assay-store", "assay-wire"]),
+    ("assay-server", &["assay-pool", "assay-rules", "assay-store", "assay-trace", "assay-wire"]),
 ];
 
 /// Crates in which equal arguments give equal answers.
