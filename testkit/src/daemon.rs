@@ -70,7 +70,7 @@ impl Daemon {
         if self.address.is_empty() {
             let said = self.said();
             let ready = said.split_once("ready: ").and_then(|(_, rest)| rest.split_once("://"));
-            let end = |c: char| c == ',' || c == ';' || c.is_whitespace();
+            let end = |c: char| matches!(c, ',' | ';' | '"') || c.is_whitespace();
             // The line is whole, or its end is not there yet.
             let line = ready.filter(|(_, rest)| rest.contains('\n'));
             let address = line.and_then(|(_, rest)| rest.split(end).next());

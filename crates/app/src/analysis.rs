@@ -19,6 +19,7 @@ mod stage; // copies of files of the app, for a tool that must not see the rest
 mod staging; // what of the app one tool does not see as it is, and the way back
 mod tool; // one tool, from its files to its verdict
 mod toolbox; // what all apps of one process share: installations, self-tests, slots
+mod traced; // what the trace says of a tool
 mod workplace; // the folders of one analysis
 
 pub(crate) use canary::{Bench, Showing, Shown};
@@ -36,7 +37,7 @@ use crate::{
 };
 use assay_model::{
     AnalysisOutcome, CancelReason, EventKind, Report, SourcePath, TaskId, ToolId, ToolRun,
-    ToolStatus,
+    ToolStatus, TraceContext,
 };
 use assay_rules::{Capacity, Durations};
 use assay_source::{Options, Snapshot, SourceError};
@@ -55,6 +56,8 @@ pub(crate) struct Request {
     pub(crate) logs: PathBuf,
     /// What tools are expected to take.
     pub(crate) durations: Durations,
+    /// The trace that its tools are a part of.
+    pub(crate) trace: TraceContext,
 }
 
 /// An analysis that has ended: the report, and the source that excerpts are taken from.
@@ -288,6 +291,7 @@ impl Analysis<'_> {
             files: Files::new(holds),
             logs: self.request.logs.clone(),
             artifacts: self.workplace.artifacts().into_std_path_buf(),
+            trace: self.request.trace.clone(),
         }
     }
 

@@ -7,9 +7,11 @@
 
 mod follow; // one task to its end
 mod outcome; // what a reply says
+mod traced; // a request as a part of a trace
 
 pub(crate) use follow::{Ended, Follow};
 pub(crate) use outcome::{Outcome, status_of};
+pub(crate) use traced::Traced;
 
 use crate::{
     cli::{Global, Server},

@@ -1,16 +1,25 @@
 //! Diagnostics for people and machines, on standard error; of a server in the background in a log that
-//! rotates. Levels: debug tells commands, info starts and ends, warn what is degraded, error what
+//! rotates; and what is traced, to a collector. Levels: debug tells commands, info starts and ends, warn what is degraded, error what
 //! somebody must act on.
 
 use crate::{
-    cli::{Global, LogFormat},
+    cli::{Command, Global, LogFormat},
     failure::Failure,
     serving,
+    session::Session,
 };
 use assay_store::{LogTerms, LogTrouble, RotatingLog};
 use assay_term::Style;
+use assay_trace::{Export, Ids, JsonLines, Settings, TextFields, is_of_ours};
 use std::io;
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    registry,
+};
 
 /// Who logs. Nobody sits before a server, so its log is where it tells what happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +41,70 @@ pub(crate) fn begin(global: &Global, style: Style, logger: &Logger) -> Result<()
         .find_map(|name| std::env::var(name).ok().filter(|level| !level.is_empty()))
         .and_then(|level| EnvFilter::try_new(level.to_lowercase()).ok())
         .unwrap_or_else(|| EnvFilter::new(level(global, logger)));
-    let begun = fmt().with_env_filter(filter);
-    let result = match (logger, global.log_format) {
+    match (logger, global.log_format) {
         (Logger::Background(name), _) => {
             let log = log_of(name.as_deref())?;
-            begun.json().flatten_event(true).with_writer(move || log.clone()).try_init()
+            set(lines(filter, move || log.clone()));
         }
+        (_, LogFormat::Json) => set(lines(filter, io::stderr)),
         (_, LogFormat::Text) => {
-            begun.with_writer(io::stderr).with_ansi(style.color).with_target(false).try_init()
+            // A person wants to know which task of a server it is about, and nothing more.
+            let is_server = *logger != Logger::Command;
+            let is_told = move |span: &Metadata<'_>| is_of_ours(span) && span.name() == "run";
+            let spans = filter_fn(move |span| is_server && is_told(span));
+            let text = fmt::layer()
+                .fmt_fields(TextFields)
+                .with_writer(io::stderr)
+                .with_ansi(style.color)
+                .with_target(false);
+            set(registry().with(text.with_filter(filter.or(spans))));
         }
-        (_, LogFormat::Json) => begun.with_writer(io::stderr).json().flatten_event(true).try_init(),
-    };
-    // Only a second call could fail, and `main` makes one.
-    result.ok();
+    }
     Ok(())
+}
+
+/// Lines for machines.
+fn lines<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    // Whatever the level: which task a line is about is told by the spans around it.
+    let lines = fmt::layer().event_format(JsonLines).with_writer(writer);
+    let lines = lines.with_filter(filter.or(filter_fn(is_of_ours)));
+    registry().with(Ids.with_filter(filter_fn(is_of_ours))).with(lines)
+}
+
+fn set(subscriber: impl Subscriber + Send + Sync) {
+    // Only a second call could fail, and `main` makes one.
+    tracing::subscriber::set_global_default(subscriber).ok();
+}
+
+/// Begins to send what is traced to a collector, where the environment names one. What is wrong with
+/// that is logged, and ends nothing.
+pub(crate) fn begin_traces(command: &Command, session: &Session) -> Export {
+    let settings = Settings::read(&service_name(command), |name| std::env::var(name).ok());
+    let begun = settings.and_then(|settings| Export::begin(settings.as_ref()));
+    begun.unwrap_or_else(|why| {
+        if tracing::enabled!(tracing::Level::WARN) {
+            tracing::warn!(why, "nothing is traced");
+        } else {
+            // Who names a collector wants to know why it hears nothing, also where the log is off.
+            session.note(&format!("nothing is traced: {why}"));
+        }
+        Export::default()
+    })
+}
+
+/// The `service.name` of what a process traces.
+fn service_name(command: &Command) -> String {
+    match command {
+        Command::Serve(_) => "assay-gateway".to_owned(),
+        Command::Service(words) => {
+            let name = words.name.trim().to_lowercase();
+            format!("assay-{}", name.trim_end_matches("-analyzer"))
+        }
+        _ => "assay".to_owned(),
+    }
 }
 
 fn level(global: &Global, logger: &Logger) -> &'static str {

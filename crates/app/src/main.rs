@@ -23,7 +23,7 @@ mod target; // which app is meant
 mod task; // one analysis with its task folder
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 fn main() -> ExitCode {
     // Before anything else: the shim forks, and that is safe with a single thread only.
@@ -39,13 +39,19 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let session = session::Session::new(&cli.global);
-    let logging = logging::begin(&cli.global, session.diagnostics(), &cli.command.logger());
+    let logger = cli.command.logger();
+    let logging = logging::begin(&cli.global, session.diagnostics(), &logger);
+    let traces = logging::begin_traces(&cli.command, &session);
     let exit = logging.and_then(|()| commands::run(cli, &session)).unwrap_or_else(|failure| {
         session.complain(&failure);
         failure.exit()
     });
+    traces.end(LAST_SPANS);
     ExitCode::from(exit.code())
 }
+
+/// How long the end waits for a collector: long enough for one that is there.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Help and version are no errors; everything else that clap objects to is one of usage.
 fn usage(error: &clap::Error) -> ExitCode {

@@ -3,6 +3,7 @@
 //!
 //! Keeps: whoever tells something never waits.
 
+use assay_trace::here;
 use std::{
     sync::{
         Mutex, MutexGuard,
@@ -48,7 +49,7 @@ impl<N: Send + 'static> Painter<N> {
         };
         let thread = std::thread::Builder::new()
             .name(name.to_owned())
-            .spawn(painting)
+            .spawn(here(painting))
             .expect("a thread can be started at the beginning of an analysis");
         Self { sender: Mutex::new(Some(sender)), thread: Mutex::new(Some(thread)), begun }
     }

@@ -12,7 +12,7 @@ use crate::{
     interrupt::Interrupt,
     setup::Setup,
 };
-use assay_model::{Event, Report, TaskId, ToolStatus};
+use assay_model::{Event, Report, TaskId, ToolStatus, TraceContext};
 use assay_report::{SarifLimits, html, write_json, write_sarif, write_tool_sarif};
 use assay_rules::{Durations, Estimate};
 use assay_server::Tell;
@@ -104,7 +104,7 @@ impl Task {
         self.folder.abandon(self.log)
     }
 
-    /// Runs it to its end. `tell` hears of every event after it is in the log.
+    /// Runs it to its end, as a part of a trace. `tell` hears of every event after it is in the log.
     ///
     /// # Cancel safety
     ///
@@ -113,7 +113,7 @@ impl Task {
         self,
         toolbox: &Arc<Toolbox>,
         turn: Turn,
-        tell: Tell,
+        (tell, trace): (Tell, &TraceContext),
         interrupt: &Interrupt,
     ) -> Result<Done, Failure> {
         let log: SharedLog = Arc::new(Mutex::new(Some(self.log)));
@@ -125,6 +125,7 @@ impl Task {
             task: self.info.task,
             setup: self.setup,
             toolbox: Arc::clone(toolbox),
+            trace: trace.clone(),
         };
         let ended = analysis::run(request, turn, &journal, interrupt).await;
         journal.finish();

@@ -3,6 +3,7 @@
 //! Keeps: an allow-list. A token or key in our own environment can only reach a tool if a line in
 //! here names it; the name and password of a proxy reach none.
 
+use assay_model::TraceContext;
 use std::{collections::BTreeMap, env, ffi::OsString, path::Path, path::PathBuf};
 
 /// Whether a tool declares that it has to reach the network.
@@ -52,6 +53,12 @@ pub fn clean_environment(
     clean
 }
 
+/// The variables that make what a program records a part of a trace.
+pub fn trace_environment(trace: &TraceContext) -> impl Iterator<Item = (OsString, OsString)> {
+    let state = trace.state.as_deref().map(|state| ("TRACESTATE".into(), state.into()));
+    [("TRACEPARENT".into(), trace.traceparent().into())].into_iter().chain(state)
+}
+
 /// The address without the name and the password in it: `http://user:password@proxy:3128`. What a
 /// program is given, code that it runs by mistake can read.
 pub fn without_login(address: &str) -> String {
@@ -91,6 +98,19 @@ mod tests {
         let names: Vec<_> = clean.keys().map(|name| name.to_str().unwrap()).collect();
         assert_eq!(names, ["HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "TZ"]);
         assert_eq!(clean[&OsString::from("PATH")], "/usr/bin:/bin");
+    }
+
+    #[test]
+    fn a_trace_is_told_in_the_variables_that_others_read() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let check = |state: Option<&str>, expected: &[(&str, &str)]| {
+            let trace = TraceContext::parse(parent, state).unwrap();
+            let told: Vec<_> = trace_environment(&trace).collect();
+            let expected = expected.iter().map(|(name, value)| (name.into(), value.into()));
+            assert_eq!(told, expected.collect::<Vec<(OsString, OsString)>>());
+        };
+        check(None, &[("TRACEPARENT", parent)]);
+        check(Some("a=1"), &[("TRACEPARENT", parent), ("TRACESTATE", "a=1")]);
     }
 
     #[test]

@@ -16,7 +16,9 @@ mod sys; // the operating system; the only `unsafe` of the workspace
 
 pub use background::{Begin, Begun};
 pub use cage::{Cage, Layer, LayerState, Shim, is_too_wide};
-pub use environment::{Network, clean_environment, proxy_has_a_login, without_login};
+pub use environment::{
+    Network, clean_environment, proxy_has_a_login, trace_environment, without_login,
+};
 pub use job::{Access, Ended, Job, Limits, Room, Shown};
 pub use run::run;
 pub use shim::{SHIM_WORD, shim_main};

@@ -101,6 +101,11 @@ impl<K: Connect> Pool<K> {
         self.shared.handoff.tell(|machine, now| machine.resume(endpoint, now));
     }
 
+    /// Returns where a replica is.
+    pub fn address(&self, endpoint: EndpointId) -> Arc<str> {
+        self.shared.handoff.tell(|machine, _| machine.address(endpoint))
+    }
+
     /// Sets what an operator wants of a replica's breaker.
     pub fn set_mode(&self, endpoint: EndpointId, mode: Mode) {
         self.shared.handoff.tell(|machine, now| machine.set_mode(endpoint, mode, now));

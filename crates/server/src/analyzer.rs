@@ -1,6 +1,6 @@
 //! What a service does. The rest is the base.
 
-use assay_model::{CancelReason, Event, TaskId};
+use assay_model::{CancelReason, Event, TaskId, TraceContext};
 use assay_wire::{AnalysisRequest, AnalysisStatus, Analyzer, Fault, Payload};
 use serde_json::json;
 use std::{collections::BTreeMap, future::Future};
@@ -36,6 +36,8 @@ pub type Tell = Box<dyn FnMut(&Event) + Send>;
 pub struct Job {
     pub request: AnalysisRequest,
     pub task: TaskId,
+    /// The trace that its work is a part of.
+    pub trace: TraceContext,
     /// When the answer is due. A margin for the way back is taken off already.
     pub deadline: Instant,
     /// Why it must stop, once it must. A reason only gets graver.

@@ -15,6 +15,7 @@ mod carry; // one run, from its acceptance to its end
 mod live; // runs that have not ended, and those that have lately
 mod msg; // what it is told
 mod office; // the task that owns it all
+mod telling; // how a run is known to logs and traces
 
 pub(crate) use ask::{
     Asked, Before, Cancelled, Canceller, DeskStats, Refused, Run, Seat, Unwanted, WorkKey,
@@ -48,6 +49,8 @@ const INBOX: usize = 4_096;
 /// How a desk works.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct DeskTerms {
+    /// Whose it is: runs are traced under it.
+    pub(crate) name: &'static str,
     pub(crate) ledger: LedgerTerms,
     pub(crate) door: AdmissionLimits,
     pub(crate) kept: Kept,

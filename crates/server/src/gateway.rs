@@ -334,6 +334,7 @@ impl Shared {
 
 fn desk_terms(terms: &GatewayTerms) -> DeskTerms {
     DeskTerms {
+        name: "gateway",
         ledger: LedgerTerms { lost_grace: terms.lost_grace, ..LedgerTerms::default() },
         door: AdmissionLimits {
             permits: terms.running_max,

@@ -115,7 +115,8 @@ impl<A: Analyze> Service<A> {
         let metrics = Arc::<Metrics>::default();
         let work =
             Arc::new(CarryOut::new(Arc::clone(&analyzer), Arc::clone(&metrics), terms.end_within));
-        let (desk, office) = Desk::open(desk_terms(&terms), work);
+        let name = analyzer.sort().as_str();
+        let (desk, office) = Desk::open(desk_terms(name, &terms), work);
         let tasks = TaskTracker::new();
         tasks.spawn(office);
         let closing = CancellationToken::new();
@@ -201,8 +202,9 @@ impl<A: Analyze> Shared<A> {
     }
 }
 
-fn desk_terms(terms: &ServiceTerms) -> DeskTerms {
+fn desk_terms(name: &'static str, terms: &ServiceTerms) -> DeskTerms {
     DeskTerms {
+        name,
         ledger: LedgerTerms { lost_grace: terms.lost_grace, ..LedgerTerms::default() },
         door: AdmissionLimits {
             permits: terms.slots,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `lines=N` | writes N lines to standard output |
 //! | `say=TEXT`, `complain=TEXT` | writes a line to standard output, to standard error |
+//! | `complain-env=NAME` | writes a variable of its environment to standard error, if it is set |
 //! | `stdout-mib=N`, `stderr-mib=N` | writes N MiB of short lines |
 //! | `long-lines=N`, `stderr-long-lines=N` | writes 1 MiB N times, without a line end |
 //! | `stdout-file=PATH`, `stderr-file=PATH` | writes what is in the file |
@@ -80,6 +81,9 @@ impl Told {
             "lines" => (1..=number(value)?).try_for_each(|n| say(&format!("line {n}"))),
             "say" => say(value),
             "complain" => writeln!(io::stderr(), "{value}"),
+            "complain-env" => {
+                env::var(value).map_or(Ok(()), |held| writeln!(io::stderr(), "{value}={held}"))
+            }
             "stdout-mib" => flood(&mut io::stdout().lock(), number(value)?),
             "stderr-mib" => flood(&mut io::stderr().lock(), number(value)?),
             "long-lines" => long_lines(&mut io::stdout().lock(), number(value)?),

@@ -8,8 +8,10 @@ use super::{
     workplace::Corner,
 };
 use crate::cage;
-use assay_exec::{Ended, Network, clean_environment};
-use assay_model::{EventKind, Limit, Observation, ToolEnd, ToolId, ToolLimits, Usage};
+use assay_exec::{Ended, Network, clean_environment, trace_environment};
+use assay_model::{
+    EventKind, Limit, Observation, ToolEnd, ToolId, ToolLimits, TraceContext, Usage,
+};
 use assay_provision::Installation;
 use assay_tools::{Call, OutputError, OutputSource, Places, ReadContext, Reading, Tool};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -38,6 +40,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) grace: Duration,
     pub(crate) limits: ToolLimits,
     pub(crate) network: Network,
+    pub(crate) trace: Option<&'a TraceContext>,
 }
 
 /// What one call came to.
@@ -62,6 +65,7 @@ pub(crate) async fn start(call: &Call, at: &Surroundings<'_>, cancel: &Cancellat
             registry::of_the_user().map(|url| ("npm_config_registry".into(), url.into()));
         env.extend(registry);
     }
+    env.extend(at.trace.into_iter().flat_map(trace_environment));
     env.extend(call.env.iter().map(|(name, value)| (name.into(), value.into())));
     let own = at.installation.program.as_ref().filter(|_| !call.program.contains('/'));
     let program = own.cloned().unwrap_or_else(|| PathBuf::from(&call.program));

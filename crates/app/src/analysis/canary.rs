@@ -153,6 +153,8 @@ impl Bench {
             logs: logs.clone(),
             bounds: bounds.clone(),
             journal: None,
+            // What it shows holds for every analysis that comes.
+            trace: None,
         };
         let matched = ready.matching(&paths);
         let done = visit.run(&matched).await;

@@ -19,6 +19,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// How long self-tests may take. They are small; a tool that hangs in one is no tool to wait for.
 const SHOWING_TIME_MAX: Duration = Duration::from_mins(2);
@@ -232,7 +233,8 @@ impl Engine<'_> {
                 }
             }
             while let Some(work) = scheduler.start_next(on_paper(Instant::now())) {
-                let task = running.spawn(start(work.id, cancel.child_token()));
+                let started = start(work.id, cancel.child_token());
+                let task = running.spawn(started.in_current_span());
                 numbers.insert(task.id(), work);
             }
             // At the deadline nothing more is started: what waits then is settled by the stop.

@@ -7,14 +7,16 @@ use super::{
     log_name,
     prepare::Ready,
     stage::stage,
+    traced,
     workplace::Corner,
 };
 use assay_exec::{Network, proxy_has_a_login};
 use assay_model::{
     EventKind, Limit, Observation, SourcePath, SourceText, ToolEnd, ToolPhase, ToolRun, ToolStatus,
-    Usage,
+    TraceContext, Usage,
 };
 use assay_tools::{Call, CallResult, OutputSource, Places, verdict};
+use assay_trace::{Part, Span};
 use camino::Utf8PathBuf;
 use std::{
     fmt, fs,
@@ -24,6 +26,7 @@ use std::{
 };
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// A tool with all that it needs to run on the app.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(crate) struct Job {
     pub(crate) files: Files,
     pub(crate) logs: PathBuf,
     pub(crate) artifacts: PathBuf,
+    /// What its span is a part of.
+    pub(crate) trace: TraceContext,
 }
 
 /// Tells whether the project holds a file.
@@ -100,19 +105,35 @@ impl Job {
         source: Arc<dyn SourceText + Send + Sync>,
         journal: Arc<Journal>,
     ) -> ToolResult {
-        let chosen = &self.ready.chosen;
-        let tool = chosen.tool.id().clone();
+        let tool = self.ready.chosen.tool.id().to_string();
+        let span = Span::begin(Part::Tool, tool, Some(&self.trace));
+        let running = self.traced(&mut corner, bounds, (source, journal), &span);
+        let result = running.instrument(span.log().clone()).await;
+        traced::ended(&span, &result.run);
+        corner.clear();
+        result
+    }
+
+    async fn traced(
+        self,
+        corner: &mut Corner,
+        bounds: Bounds,
+        (source, journal): (Arc<dyn SourceText + Send + Sync>, Arc<Journal>),
+        span: &Span,
+    ) -> ToolResult {
+        let tool = self.ready.chosen.tool.id().clone();
         journal.tell(EventKind::ToolPhase { tool: tool.clone(), phase: ToolPhase::Running });
         tracing::info!(%tool, "start");
         let started_ms = journal.elapsed_ms();
         let stage = corner.stage(self.ready.staging.clone()).await;
         let visit = Visit {
             ready: &self.ready,
-            corner: &corner,
+            corner,
             files: self.files.clone(),
             logs: self.logs.clone(),
             bounds,
             journal: Some(Arc::clone(&journal)),
+            trace: Some(span.context()),
         };
         let mut done = match &stage {
             Ok(_) => visit.run(&self.ready.matched).await,
@@ -126,7 +147,6 @@ impl Job {
         let mut result = self.judge(done, source);
         result.run.started_ms = Some(started_ms);
         tracing::info!(%tool, status = %result.run.status, wall_ms = result.run.usage.wall_ms, "end");
-        corner.clear();
         result
     }
 
@@ -219,6 +239,8 @@ pub(crate) struct Visit<'a> {
     pub(crate) logs: PathBuf,
     pub(crate) bounds: Bounds,
     pub(crate) journal: Option<Arc<Journal>>,
+    /// Where in a trace the tool is.
+    pub(crate) trace: Option<&'a TraceContext>,
 }
 
 // === impl Visit ===
@@ -279,6 +301,7 @@ impl Visit<'_> {
             grace: tool.grace(),
             limits: self.ready.chosen.limits,
             network: if declared { Network::Declared } else { Network::None },
+            trace: self.trace,
         };
         let ended = start(&call, &at, &self.bounds.cancel).await;
         self.tell(ToolPhase::Parsing);

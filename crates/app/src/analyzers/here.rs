@@ -19,6 +19,7 @@ use assay_server::{
 use assay_wire::{AnalysisRequest, AnalysisStatus, Analyzer, Fault, Payload};
 use std::{
     collections::HashMap,
+    env,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -84,7 +85,11 @@ impl Here {
         let (landed, mut landing) = oneshot::channel();
         let toolbox = Arc::clone(&self.toolbox);
         self.orders.lock().insert(id.clone(), Order { task, turn, toolbox, landed });
-        let request = AnalysisRequest { source_path: Some(source), ..AnalysisRequest::default() };
+        let mut request =
+            AnalysisRequest { source_path: Some(source), ..AnalysisRequest::default() };
+        if let Some(given) = assay_trace::given(|name| env::var(name).ok()) {
+            request.set_trace(&given);
+        }
         let fault = match self.service.run(id.clone(), request).await {
             Ok(run) => self.follow(run, show, interrupt).await,
             Err(fault) => Some(Box::new(fault)),
@@ -171,7 +176,7 @@ impl Analyze for Orders {
         let ended = tokio::select! {
             biased;
             never = pass_on(&job, &feed) => match never {},
-            ended = task.run(&toolbox, turn, tell, &interrupt) => ended,
+            ended = task.run(&toolbox, turn, (tell, &job.trace), &interrupt) => ended,
         };
         let status = ended.as_ref().map_or(refused.status, |done| status_of(&done.finished.report));
         // Whoever waited may have gone.

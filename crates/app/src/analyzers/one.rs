@@ -14,6 +14,7 @@ use crate::{
 use assay_model::{CancelReason, Report, ToolStatus};
 use assay_report::{REPLY_BYTES_MAX, ReplyTerms, write_reply};
 use assay_server::{Answer, Job, Tell};
+use assay_trace::here;
 use assay_wire::{AnalysisRequest, AnalysisStatus, Payload};
 use std::{convert::Infallible, sync::Arc};
 use tokio::{task::spawn_blocking, time::sleep_until};
@@ -56,7 +57,7 @@ async fn answer(shared: &Shared, job: &Job, tell: Tell, interrupt: &Interrupt) -
     let base = shared.base();
     let answered = try_answer(shared, &base, job, (tell, interrupt)).await;
     answered.unwrap_or_else(|refusal| {
-        tracing::info!(task = %job.task, ?refusal, "no report");
+        tracing::info!(?refusal, "no report");
         refusal.answer(&Whose::of(&job.request), &shared.hidden)
     })
 }
@@ -78,7 +79,7 @@ async fn try_answer(
         turn = toolbox.turn() => turn,
     };
     let task = Task::begin_as(&job.task, setup, &shared.root)?;
-    let done = task.run(toolbox, turn, tell, interrupt).await?;
+    let done = task.run(toolbox, turn, (tell, &job.trace), interrupt).await?;
     shared.at_hand.learn(&done.finished.report);
     let terms = Terms {
         base: Arc::clone(base),
@@ -86,7 +87,7 @@ async fn try_answer(
         configured,
         hidden: shared.hidden.clone(),
     };
-    let writing = spawn_blocking(move || written(done, &terms));
+    let writing = spawn_blocking(here(move || written(done, &terms)));
     writing.await.map_err(|error| bug(&error.to_string()))?
 }
 
@@ -113,7 +114,7 @@ fn written(done: Done, terms: &Terms) -> Result<Answer, Refusal> {
     let (mut finished, kept) = done.try_keep();
     let report = &mut finished.report;
     if let Err(error) = kept {
-        tracing::error!(task = %report.task, error = %error.in_full(), "results are not kept");
+        tracing::error!(error = %error.in_full(), "results are not kept");
         report.warnings.push(format!("the results could not be kept: {}", error.in_full()));
     }
     terms.hidden.and(report.app.path.as_ref(), "{app}").apply(report);

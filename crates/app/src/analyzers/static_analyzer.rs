@@ -38,6 +38,7 @@ use tokio::{
     sync::OnceCell,
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 /// How long a tool that could not be had, or failed its self-test, is left alone. Long enough that a
 /// server that is down is not asked by every request.
@@ -183,7 +184,8 @@ impl Analyze for StaticAnalyzer {
     fn analyse(&self, job: Job, tell: Tell) -> impl Future<Output = Answer> + Send {
         let shared = Arc::clone(&self.shared);
         let whose = Whose::of(&job.request);
-        let running = self.threads.handle().spawn(analyse(Arc::clone(&shared), job, tell));
+        let running = analyse(Arc::clone(&shared), job, tell).in_current_span();
+        let running = self.threads.handle().spawn(running);
         let running = AbortOnDropHandle::new(running);
         async move {
             running.await.unwrap_or_else(|error| {

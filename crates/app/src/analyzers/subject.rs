@@ -4,6 +4,7 @@ use super::refusal::Refusal;
 use crate::target::{Sought, Whose};
 use assay_server::{Resolve, Resolved};
 use assay_source::{Options, SourceMemory};
+use assay_trace::here;
 use assay_wire::{AnalysisRequest, ErrorCode, Fault};
 use std::{
     path::PathBuf,
@@ -94,7 +95,7 @@ impl Subjects {
         let (request, memory) = (request.clone(), Arc::clone(&self.memory));
         let stop = Arc::new(AtomicBool::new(false));
         let _guard = StopOnDrop(Arc::clone(&stop));
-        let looking = spawn_blocking(move || {
+        let look = move || {
             let target = match Sought::of(&request, &roots) {
                 Sought::Found(target) => target,
                 other => return Err(other),
@@ -104,8 +105,8 @@ impl Subjects {
             let digest = digest.inspect_err(|error| tracing::warn!(%error, "no digest"));
             let found = Sought::of(&normal, &roots) == Sought::Found(target.clone());
             Ok((target.path, digest.ok(), normal.model.filter(|_| found)))
-        });
-        match looking.await.map_err(|error| broken(&error.to_string()))? {
+        };
+        match spawn_blocking(here(look)).await.map_err(|error| broken(&error.to_string()))? {
             Ok((path, digest, found_as)) => {
                 let digest = digest.map(|digest| digest.to_string());
                 Ok(Subject { found_as, path: Some(path), digest, ..subject })

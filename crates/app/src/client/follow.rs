@@ -1,6 +1,6 @@
 //! One task, followed to its end: its progress on the terminal, its result as the server tells it.
 
-use super::{Client, said_no};
+use super::{Client, Traced, said_no};
 use crate::{failure::Failure, interrupt::Interrupt};
 use assay_model::{CancelReason, TaskId};
 use assay_server::Tell;
@@ -49,9 +49,10 @@ impl<'a> Follow<'a> {
     /// analysis is cancelled, and what is there comes back.
     pub(crate) async fn analysis(
         mut self,
-        request: AnalysisRequest,
+        mut request: AnalysisRequest,
         interrupt: &Interrupt,
     ) -> Result<Ended, Failure> {
+        let traced = Traced::begin(&mut request, self.client.url());
         let id = self.client.send(Request::Analysis(Box::new(request))).await?;
         let (mut task, mut stopped) = (None, None);
         let mut ticks = ticks();
@@ -63,15 +64,24 @@ impl<'a> Follow<'a> {
                     self.client.send(Request::Cancel(wish)).await?;
                 }
                 Came::Reply(Some(answers), body) if answers == id => match body {
-                    Reply::Task(status) => task = status.task_id.or(task),
+                    Reply::Task(status) => {
+                        if let (None, Some(named)) = (&task, &status.task_id) {
+                            traced.accepted(named);
+                        }
+                        task = status.task_id.or(task);
+                    }
                     Reply::Progress(told) => self.show(&told),
                     Reply::AnalysisResult(reply) => break reply,
-                    Reply::Error(fault) => return Err(said_no(self.client.url(), &fault)),
+                    Reply::Error(fault) => {
+                        traced.refused(&fault.message);
+                        return Err(said_no(self.client.url(), &fault));
+                    }
                     _ => {}
                 },
                 Came::Tick | Came::Reply(..) => {}
             }
         };
+        traced.answered(&ended);
         let status = super::status_of(&ended);
         Ok(Ended { task, status, reply: ended, stopped })
     }

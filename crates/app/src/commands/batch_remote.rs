@@ -8,7 +8,7 @@ use super::remote::wishes;
 use crate::{
     batch::{self, Choice, Record},
     cli::{self, Global},
-    client::{Addresses, Client, Outcome as Said, said_no, status_of},
+    client::{Addresses, Client, Outcome as Said, Traced, said_no, status_of},
     exit::Exit,
     failure::{Failure, Outcome},
     interrupt::Interrupt,
@@ -180,13 +180,14 @@ impl Flight<'_> {
         interrupt: &Interrupt,
     ) -> Result<Option<CancelReason>, Failure> {
         let mut left = left.into_iter();
-        let mut with_server: HashMap<String, String> = HashMap::new();
+        let mut with_server: HashMap<String, (String, Traced)> = HashMap::new();
         let mut stopped = None;
         loop {
             while stopped.is_none() && with_server.len() < AT_ONCE {
-                let Some((app, request)) = left.next() else { break };
+                let Some((app, mut request)) = left.next() else { break };
+                let traced = Traced::begin(&mut request, self.client.url());
                 let id = self.client.send(Request::Analysis(Box::new(request))).await?;
-                with_server.insert(id, app);
+                with_server.insert(id, (app, traced));
             }
             if with_server.is_empty() {
                 return Ok(stopped);
@@ -204,21 +205,20 @@ impl Flight<'_> {
                 frame = self.client.next() => frame?,
             };
             let Some(id) = frame.envelope.correlation_id else { continue };
-            let landing = match frame.body {
-                Reply::AnalysisResult(reply) => landing(with_server.get(&id), &reply),
-                Reply::Error(fault) => with_server.get(&id).map(|app| {
-                    let failure = said_no(self.client.url(), &fault);
-                    Landing::without_reply(app, failure.in_full())
-                }),
-                _ => continue,
-            };
-            with_server.remove(&id);
-            // What we have cancelled ourselves is to be done by the next run.
-            let Some(landing) = landing
-                .filter(|landing| stopped.is_none() || landing.status != AnalysisStatus::Cancelled)
-            else {
+            if let Reply::Task(status) = &frame.body
+                && let (Some((_, traced)), Some(task)) = (with_server.get(&id), &status.task_id)
+            {
+                traced.accepted(task);
+            }
+            if !matches!(frame.body, Reply::AnalysisResult(_) | Reply::Error(_)) {
                 continue;
-            };
+            }
+            let Some((app, traced)) = with_server.remove(&id) else { continue };
+            let Some(landing) = self.landed(app, traced, frame.body) else { continue };
+            // What we have cancelled ourselves is to be done by the next run.
+            if stopped.is_some() && landing.status == AnalysisStatus::Cancelled {
+                continue;
+            }
             self.session.note(&format!(
                 "{} of {}: {}: {}, {} findings",
                 self.record.landed().len() + 1,
@@ -230,25 +230,41 @@ impl Flight<'_> {
             self.record.keep(landing.app.clone(), landing)?;
         }
     }
+
+    /// How one app ended, if this is an end.
+    fn landed(&self, app: String, traced: Traced, end: Reply) -> Option<Landing> {
+        match end {
+            Reply::AnalysisResult(reply) => {
+                traced.answered(&reply);
+                Some(landing(app, &reply))
+            }
+            Reply::Error(fault) => {
+                traced.refused(&fault.message);
+                let failure = said_no(self.client.url(), &fault);
+                Some(Landing::without_reply(app, failure.in_full()))
+            }
+            _ => None,
+        }
+    }
 }
 
-fn landing(app: Option<&String>, reply: &Payload) -> Option<Landing> {
+fn landing(app: String, reply: &Payload) -> Landing {
     let said = Said::of(reply);
     let counts = said.counts();
-    Some(Landing {
-        app: app?.clone(),
+    Landing {
+        app,
         status: status_of(reply),
         findings: counts.total,
         by_severity: counts.by_severity,
         error: said.error().map(str::to_owned),
-    })
+    }
 }
 
 // === impl Landing ===
 
 impl Landing {
-    fn without_reply(app: &str, why: String) -> Self {
-        let (app, status) = (app.to_owned(), AnalysisStatus::Error);
+    fn without_reply(app: String, why: String) -> Self {
+        let status = AnalysisStatus::Error;
         Self { app, status, findings: 0, by_severity: BTreeMap::new(), error: Some(why) }
     }
 }

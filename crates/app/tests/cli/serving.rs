@@ -5,6 +5,7 @@ mod asking; // the commands that ask a running server
 mod background; // servers that a command starts and stops
 mod examples; // the programs of the integrator's guide
 pub(crate) mod served; // a server, and clients that speak to it
+mod traced; // one trace through all processes, and the ids in their logs
 
 use crate::{
     fake::{FINDING, Fake},

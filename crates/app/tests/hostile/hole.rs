@@ -234,8 +234,20 @@ fn the_same_tool_gets_out_without_a_cage_and_yet_leaves_no_process() {
 }
 
 /// What a printed environment may hold: what Assay sets, and what a shell sets for itself.
-const MAY_BE_SEEN: &[&str] =
-    &["ASSAY_RUN", "HOME", "LANG", "LC_ALL", "OLDPWD", "PATH", "PWD", "SHLVL", "TMPDIR", "TZ", "_"];
+const MAY_BE_SEEN: &[&str] = &[
+    "ASSAY_RUN",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "OLDPWD",
+    "PATH",
+    "PWD",
+    "SHLVL",
+    "TMPDIR",
+    "TRACEPARENT",
+    "TZ",
+    "_",
+];
 
 /// What a tool with a network sees besides, and how.
 const MAY_BE_SEEN_TO_CALL: &[&str] = &[

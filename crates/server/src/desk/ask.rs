@@ -6,6 +6,7 @@ use assay_rules::{
     admission::{Priority, Shut},
     ledger::{Age, ClientId, Follow, Released, RunId, Ticket},
 };
+use assay_trace::Span;
 use assay_wire::{AnalysisRequest, TaskState};
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -89,6 +90,8 @@ pub(crate) struct Run {
     pub(crate) is_detached: bool,
     pub(crate) before: Before,
     pub(crate) log: Arc<Log>,
+    /// Its part of the trace of whoever asked first.
+    pub(crate) span: Span,
     /// Why it must stop, once it must.
     pub(crate) cancel: watch::Receiver<Option<CancelReason>>,
     /// The latest of those who wait for it; it moves when they come and go.

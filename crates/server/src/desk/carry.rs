@@ -6,6 +6,7 @@
 use super::{
     Carried, Run,
     msg::{Gate, Msg},
+    telling,
 };
 use crate::{log::End, progress::Progress};
 use assay_model::{CancelReason, Event};
@@ -63,12 +64,12 @@ pub(super) async fn carry<W: Work>(
     let carried = if let Ok(end) = carrying {
         Carried::Ended(end)
     } else {
-        tracing::error!(task = %run.task, "a bug in Assay ended this run");
+        tracing::error!("a bug in Assay ended this run");
         let fault = Fault::new(ErrorCode::Internal, "a bug in Assay ended this run");
         let end = work.unstarted(&run, AnalysisStatus::Error, fault);
         // A second panic must not take the end away.
         let ended = AssertUnwindSafe(work.ended(&run, end.clone())).catch_unwind().await;
-        run.log.end(ended.unwrap_or(end));
+        end_of(&run, ended.unwrap_or(end));
         Carried::Panicked
     };
     if let Some(office) = office.upgrade() {
@@ -84,12 +85,13 @@ async fn through<W: Work>(
 ) -> Arc<End> {
     match work.accepted(run).await {
         // Nobody was told that it is accepted, so its end need not be remembered.
-        Err(fault) => run.log.end(work.unstarted(run, AnalysisStatus::Error, fault)),
+        Err(fault) => end_of(run, work.unstarted(run, AnalysisStatus::Error, fault)),
         Ok(Some(before)) => {
             run.log.open();
-            run.log.end(before);
+            end_of(run, before);
         }
         Ok(None) => {
+            telling::accepted(run);
             run.log.open();
             let end = match admitted(run, gate).await {
                 Ok(given) => {
@@ -98,11 +100,16 @@ async fn through<W: Work>(
                 }
                 Err(reason) => unstarted(work, run, reason),
             };
-            let end = work.ended(run, end).await;
-            run.log.end(end);
+            end_of(run, work.ended(run, end).await);
         }
     }
     run.log.ended().expect("it has just been ended")
+}
+
+/// Ends a run, for logs and traces and then for whoever waits.
+pub(super) fn end_of(run: &Run, end: End) {
+    telling::ended(run, &end);
+    run.log.end(end);
 }
 
 /// Waits for its turn, or until it must stop.
@@ -120,6 +127,7 @@ async fn worked<W: Work>(work: &W, run: &Arc<Run>) -> End {
     if let Some(reason) = run.cancelled_now() {
         return unstarted(work, run, reason);
     }
+    telling::begun(run);
     let (tell, mut told) = mpsc::channel(EVENTS_WAITING);
     let working = work.work(Arc::clone(run), tell);
     let telling = async {

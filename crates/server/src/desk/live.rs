@@ -3,6 +3,7 @@
 use super::{
     Asked, Run,
     msg::{GateKeeper, TaskSummary},
+    telling,
 };
 use crate::log::Log;
 use assay_model::{CancelReason, TaskId};
@@ -150,8 +151,8 @@ impl Live {
     }
 }
 
-/// Makes a run of what was asked.
-pub(super) fn new_run(asked: &Asked, id: RunId) -> Live {
+/// Makes a run of what was asked, for the desk of this name.
+pub(super) fn new_run(asked: &Asked, id: RunId, desk: &str) -> Live {
     let (cancel, cancelled) = watch::channel(None);
     let (deadline, due) = watch::channel(asked.deadline);
     let run = Run {
@@ -166,6 +167,7 @@ pub(super) fn new_run(asked: &Asked, id: RunId) -> Live {
         before: asked.before,
         is_detached: asked.follow == Follow::Detach,
         log: Arc::default(),
+        span: telling::span_of(asked, desk),
         cancel: cancelled,
         deadline: due,
     };

@@ -2,9 +2,10 @@
 
 use super::{
     Asked, Cancelled, Canceller, DeskStats, DeskTerms, FAR, Refused, Seat, Unwanted, Work, WorkKey,
-    carry::{carry, unstarted},
+    carry::{carry, end_of, unstarted},
     live::{Runs, new_run},
     msg::{GateKeeper, Msg},
+    telling,
 };
 use assay_model::CancelReason;
 use assay_rules::{
@@ -18,9 +19,11 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep_until},
 };
+use tracing::Instrument as _;
 
 /// The desk itself.
 pub(super) struct Office<W> {
+    name: &'static str,
     work: Arc<W>,
     ledger: Ledger<WorkKey>,
     door: Admission,
@@ -47,6 +50,7 @@ struct Submission {
 impl<W: Work> Office<W> {
     pub(super) fn new(terms: DeskTerms, work: Arc<W>, inbox: mpsc::WeakSender<Msg>) -> Self {
         Self {
+            name: terms.name,
             work,
             ledger: Ledger::new(terms.ledger),
             door: Admission::new(terms.door),
@@ -243,7 +247,7 @@ impl<W: Work> Office<W> {
                 if let Err(shut) = self.start(run) {
                     match submission {
                         Some(submission) => {
-                            self.runs.forget(run);
+                            self.runs.forget(run).inspect(|live| telling::refused(&live.run));
                             self.counts.accepted -= 1;
                             submission.seat = Some(Err(Refused::Shut(shut)));
                         }
@@ -278,8 +282,9 @@ impl<W: Work> Office<W> {
 
     /// Seats a client at a run, which is made if it is new.
     fn seat(&mut self, asked: &Asked, client: ClientId, ticket: Ticket) -> Result<Seat, Refused> {
-        if self.runs.get_mut(ticket.run).is_none() {
-            self.runs.add(new_run(asked, ticket.run));
+        let is_new = self.runs.get_mut(ticket.run).is_none();
+        if is_new {
+            self.runs.add(new_run(asked, ticket.run, self.name));
             self.counts.accepted += 1;
         } else {
             self.counts.deduplicated += 1;
@@ -288,6 +293,9 @@ impl<W: Work> Office<W> {
         let (release, released) = oneshot::channel();
         live.seats.insert(ticket, (client, release));
         let (task, log) = (live.run.task.clone(), Arc::clone(&live.run.log));
+        if !is_new {
+            telling::joined(&live.run, asked);
+        }
         Ok(Seat { task, ticket, log, released })
     }
 
@@ -312,7 +320,9 @@ impl<W: Work> Office<W> {
         if let Some(live) = self.runs.get_mut(id) {
             live.gate = Some(keeper);
         }
-        self.carriers.spawn(carry(Arc::clone(&self.work), run, gate, self.inbox.clone()));
+        let log = run.span.log().clone();
+        let carrying = carry(Arc::clone(&self.work), run, gate, self.inbox.clone());
+        self.carriers.spawn(carrying.instrument(log));
         Ok(())
     }
 
@@ -332,7 +342,7 @@ impl<W: Work> Office<W> {
     /// Ends a run that never starts, for whoever still holds a seat.
     fn withdraw(&mut self, run: RunId, reason: CancelReason) {
         if let Some(live) = self.runs.forget(run) {
-            live.run.log.end(unstarted(&*self.work, &live.run, reason));
+            end_of(&live.run, unstarted(&*self.work, &live.run, reason));
             self.counts.ended += 1;
         }
     }

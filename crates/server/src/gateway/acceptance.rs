@@ -36,13 +36,14 @@ pub(super) fn written(run: &Run) -> NewTask {
         detach: run.is_detached,
         batch: None,
         accepted_at: now,
-        traceparent: request.traceparent.clone(),
+        // A process that takes it up goes on with this trace.
+        traceparent: Some(run.span.context().traceparent()),
     }
 }
 
 /// Why a request is refused that cannot be written down.
-pub(super) fn unwritten(run: &Run, error: &StoreError) -> Fault {
-    tracing::error!(task = %run.task, %error, "a request cannot be written down");
+pub(super) fn unwritten(error: &StoreError) -> Fault {
+    tracing::error!(%error, "a request cannot be written down");
     let mut fault = Fault::new(ErrorCode::Internal, "the request cannot be written down");
     fault.causes.push(error.to_string());
     fault.suggestion = error.hint();
@@ -51,7 +52,7 @@ pub(super) fn unwritten(run: &Run, error: &StoreError) -> Fault {
 
 /// The end of the task that bears the name of this run, if it is the same work.
 pub(super) async fn before(book: &Book, run: &Run) -> Result<End, Fault> {
-    let known = book.task(&run.task).await.map_err(|error| unwritten(run, &error))?;
+    let known = book.task(&run.task).await.map_err(|error| unwritten(&error))?;
     let is_anothers = known.as_ref().is_some_and(|known| !is_of_same_app(&known.task, run));
     if is_anothers {
         let message = format!("the name `{}` is another task's", run.task);
@@ -63,7 +64,7 @@ pub(super) async fn before(book: &Book, run: &Run) -> Result<End, Fault> {
         let message = format!("task `{}` is being stopped: ask again when it has ended", run.task);
         return Err(Fault::new(ErrorCode::Unavailable, message).retry_after_ms(STOPPED_WITHIN_MS));
     };
-    remembered(book, run, &end).await.map_err(|error| unwritten(run, &error))
+    remembered(book, run, &end).await.map_err(|error| unwritten(&error))
 }
 
 /// The same work, or the same app of a model: it may have changed since, and the end is still that of

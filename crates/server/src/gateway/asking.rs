@@ -15,6 +15,7 @@ use assay_wire::{
 };
 use std::sync::Arc;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// Asks the desk for a client. Cheap to clone.
 #[derive(Clone)]
@@ -30,6 +31,15 @@ pub(super) struct Asking {
 impl Asking {
     /// Asks for the result of an analysis: finds its source, its route and its key, then a seat.
     pub(super) async fn submit(
+        &self,
+        request: AnalysisRequest,
+        service: Option<ServiceName>,
+    ) -> Result<(Seat, Analyzer), Fault> {
+        let log = assay_trace::about(request.task_id.as_ref(), request.trace().as_ref());
+        self.seat(request, service).instrument(log).await
+    }
+
+    async fn seat(
         &self,
         mut request: AnalysisRequest,
         service: Option<ServiceName>,

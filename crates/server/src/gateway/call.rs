@@ -9,7 +9,7 @@ use crate::{
     log::End,
     margin::less_a_margin,
 };
-use assay_model::{CancelReason, Event, EventKind};
+use assay_model::{CancelReason, Event, EventKind, TraceContext};
 use assay_rules::breaker::Answer;
 use assay_wire::{
     AnalysisStatus, Analyzer, Connection, ErrorCode, Fault, Progress, WireError,
@@ -32,6 +32,8 @@ pub(super) struct Call<'a> {
     pub(super) analyzer: Analyzer,
     pub(super) events: &'a mpsc::Sender<Event>,
     pub(super) begun: Instant,
+    /// What the service's work is a part of.
+    pub(super) trace: &'a TraceContext,
 }
 
 /// What came of it.
@@ -51,6 +53,7 @@ impl Call<'_> {
         request.task_id = Some(self.run.task.clone());
         request.deadline_ms = Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         request.timeout_s = None;
+        request.set_trace(self.trace);
         let mut frame = Frame::new(Request::Analysis(Box::new(request)));
         frame.correlation_id = Some(self.run.task.to_string());
         if let Err(error) = connection.send(frame.encode(self.analyzer)).await {

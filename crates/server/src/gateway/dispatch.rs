@@ -24,6 +24,7 @@ use assay_rules::{
     retry::{Backoff, Budget, BudgetSettings},
 };
 use assay_store::{Book, StoreError, StoredEvent};
+use assay_trace::{Part, Span};
 use assay_wire::{
     AnalysisStatus, Analyzer, ErrorCode, Fault, Route, WireError,
     gateway::{Frame as GatewayFrame, Reply as GatewayReply},
@@ -39,6 +40,7 @@ use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
 };
+use tracing::Instrument as _;
 
 /// The pool of connections to services.
 pub(super) type GatewayPool = Pool<Connector>;
@@ -87,7 +89,13 @@ impl Dispatch {
         let mut avoid = None;
         for attempt in 1.. {
             self.remember_start(run, run.before.attempts.saturating_add(attempt)).await;
-            let (why, retry_after) = match self.attempt(run, avoid, events).await {
+            let span = Span::begin(Part::Attempt, "attempt", Some(run.span.context()));
+            let span = span.of_task(&run.task);
+            span.set("assay.attempt", attempt);
+            let attempting = self.attempt(run, avoid, (events, &span));
+            let attempted = attempting.instrument(span.log().clone()).await;
+            tell(&span, &attempted);
+            let (why, retry_after) = match attempted {
                 Attempt::Ended(end) => return end,
                 Attempt::Again { why, avoid: failed, retry_after } => {
                     avoid = failed.or(avoid);
@@ -100,7 +108,7 @@ impl Dispatch {
                 return self.unstarted(run, AnalysisStatus::Error, why);
             };
             self.means.metrics.retried();
-            tracing::warn!(task = %run.task, attempt, why = %why.message, "it is tried again");
+            tracing::warn!(attempt, why = %why.message, "it is tried again");
             let pause = {
                 let mut dice = self.dice.lock().expect("nothing panics while it holds it");
                 Backoff::default().pause(attempt - 1, retry_after, &mut dice)
@@ -119,7 +127,7 @@ impl Dispatch {
         &self,
         run: &Run,
         avoid: Option<EndpointId>,
-        events: &mpsc::Sender<Event>,
+        (events, span): (&mpsc::Sender<Event>, &Span),
     ) -> Attempt {
         let analyzer = analyzer_of(run);
         let deadline = Instant::now() + run.left();
@@ -134,7 +142,13 @@ impl Dispatch {
             Err(error) => return refused(&error, run),
         };
         let endpoint = lease.endpoint();
-        let call = Call { dispatch: self, run, analyzer, events, begun: Instant::now() };
+        let address = self.means.pool.address(endpoint);
+        // A query may hold a token.
+        let url = address.split('?').next().unwrap_or_default();
+        span.set("url.full", url);
+        tracing::debug!(url, "a service is asked");
+        let (begun, trace) = (Instant::now(), span.context());
+        let call = Call { dispatch: self, run, analyzer, events, begun, trace };
         let Called { attempt, answer, is_reusable } = call.run(&mut lease).await;
         let is_reusable = is_reusable && lease.is_lasting();
         if is_reusable {
@@ -154,7 +168,7 @@ impl Dispatch {
         if let Some(book) = &self.means.book
             && let Err(error) = book.started(&run.task, attempt, Timestamp::now()).await
         {
-            tracing::error!(task = %run.task, %error, "a start is not remembered");
+            tracing::error!(%error, "a start is not remembered");
         }
     }
 
@@ -166,6 +180,17 @@ impl Dispatch {
             self.means.stream.publish_end(frame.encode());
         } else {
             self.means.stream.publish(frame.encode(), Some(run.task.clone()));
+        }
+    }
+}
+
+/// Says in the trace how an attempt went.
+fn tell(span: &Span, attempt: &Attempt) {
+    match attempt {
+        Attempt::Ended(end) => span.set("assay.status", end.status.as_str()),
+        Attempt::Again { why, .. } => {
+            span.set("error.type", why.code.as_str());
+            span.fail(why.message.as_str());
         }
     }
 }
@@ -216,7 +241,7 @@ impl Work for Dispatch {
         match book.accept(task).await {
             Ok(()) => Ok(None),
             Err(StoreError::TaskTaken { .. }) => before(book, run).await.map(Some),
-            Err(error) => Err(unwritten(run, &error)),
+            Err(error) => Err(unwritten(&error)),
         }
     }
 
@@ -238,7 +263,7 @@ impl Work for Dispatch {
             Some(StoredEvent { seq: event.seq, json })
         });
         if let Err(error) = book.append(&run.task, stored.collect()).await {
-            tracing::error!(task = %run.task, %error, "events are not remembered");
+            tracing::error!(%error, "events are not remembered");
         }
     }
 

@@ -38,13 +38,13 @@ pub(super) async fn write_end(book: &Book, task: &TaskId, end: &End) {
                 Err(error) if error.is_full() => {}
                 Err(error) => {
                     // It is told all the same: it is the truth, whatever became of the book.
-                    tracing::error!(%task, %error, "an end is not remembered");
+                    tracing::error!(task_id = %task, %error, "an end is not remembered");
                     return;
                 }
             }
         }
         if !std::mem::replace(&mut has_waited, true) {
-            tracing::error!(%task, "an end waits until the disk has room for it");
+            tracing::error!(task_id = %task, "an end waits until the disk has room for it");
         }
         sleep(ROOM_EVERY).await;
     }

@@ -5,6 +5,7 @@
 
 use super::{Gateway, Shared, ends::write_end};
 use crate::desk::{Asked, Before, Refused, Seat, WorkKey};
+use assay_model::TraceContext;
 use assay_rules::{
     admission::Priority,
     ledger::{Age, ClientId, Follow},
@@ -17,6 +18,7 @@ use assay_wire::{
 use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// What becomes of work that was accepted and had not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,8 +69,9 @@ impl Gateway {
                     // Nothing else is refused at a start but by bounds that were made smaller since:
                     // it stays open then, and the next start sees it again.
                     Err(refused) => {
-                        let task = &open.task.id;
-                        tracing::error!(%task, ?refused, "a task that was open is not taken up");
+                        about_open(&open).in_scope(|| {
+                            tracing::error!(?refused, "a task that was open is not taken up");
+                        });
                     }
                 },
                 Err(End::Late) => end_late(book, &open, &mut recovered).await?,
@@ -107,9 +110,11 @@ async fn restart(
     shared: &Arc<Shared>,
     client: ClientId,
     open: &OpenTask,
-    request: AnalysisRequest,
+    mut request: AnalysisRequest,
     left: Duration,
 ) -> Result<Seat, Refused> {
+    // The trace goes on where the process before this one had it.
+    request.traceparent.clone_from(&open.task.traceparent);
     let asked = Asked {
         key: WorkKey(u128::from_str_radix(&open.task.key, 16).unwrap_or_default()),
         task: open.task.id.clone(),
@@ -127,16 +132,26 @@ async fn restart(
     shared.desk.submit(asked).await
 }
 
+/// The span of the log for what is said about an open task.
+fn about_open(open: &OpenTask) -> tracing::Span {
+    let trace = open.task.traceparent.as_deref();
+    let trace = trace.and_then(|trace| TraceContext::parse(trace, None));
+    assay_trace::about(Some(&open.task.id), trace.as_ref())
+}
+
 /// Has a task that was taken up together with an equal one end as that does. Two equal tasks are
 /// open where one was stopping, or doubted, while the other was asked for.
 fn share_end(shared: &Shared, book: &Arc<Book>, open: &OpenTask, seat: Seat) {
     let (task, book) = (open.task.id.clone(), Arc::clone(book));
-    tracing::info!(%task, run = %seat.task, "a task that was open is done anew");
+    about_open(open).in_scope(|| {
+        tracing::info!(run = %seat.task, "a task that was open is done anew");
+    });
     if seat.task != task {
-        shared.sharing.spawn(async move {
+        let sharing = async move {
             let end = seat.log.wait_for_end().await;
             write_end(&book, &task, &end).await;
-        });
+        };
+        shared.sharing.spawn(sharing.instrument(about_open(open)));
     }
 }
 

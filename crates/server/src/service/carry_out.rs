@@ -42,6 +42,7 @@ impl<A: Analyze> Work for CarryOut<A> {
         let job = Job {
             request: (*run.request).clone(),
             task: run.task.clone(),
+            trace: run.span.context().clone(),
             deadline: Instant::now() + less_a_margin(run.left()),
             cancel: cancelled,
         };
