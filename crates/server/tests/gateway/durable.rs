@@ -133,7 +133,7 @@ fn what_nobody_can_wait_for_any_more_is_ended_as_late() {
     let process = Process::new();
     process.run(async {
         // The clock that counts is that of the wall.
-        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
         let world = world_with_book(folder.path());
         assert_eq!(world.gateway.recover(Resume::Restart).await.unwrap().late, 1);
         assert_eq!(ended(&world, "late").await["status"], "timeout");
