@@ -61,7 +61,8 @@ pub struct AnalysisRequest {
     #[serde(rename = "duration", serialize_with = "seconds")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_s: Option<f64>,
-    /// A name for the task that the client chose. Asking again with it joins the same work.
+    /// A name for the task that the client chose. Asking again with it joins the same work, or gets
+    /// the end that this came to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
     /// Milliseconds that are left of the caller's own budget.
