@@ -219,8 +219,10 @@ fn a_gateway_is_tried() {
     let health = format!("static-analyzer at {}: health", service.url());
     assert_eq!(what, ["gateway: ping", &health, "analysis of acme 1"]);
     drop(service);
-    let ran = world.says(&["test", "--server", &gateway.url()]);
-    ran.exits(3).complains(&["the gateway does not reach `ws://"]);
+    // What a replica has said of itself is shared for a second.
+    let again = || world.says(&["test", "--server", &gateway.url()]);
+    wait_until(LONG, || again().code() != Some(0));
+    again().exits(3).complains(&["the gateway does not reach `ws://"]);
 }
 
 #[test]
