@@ -67,8 +67,10 @@ fn main() {
             heartbeats(50, 16).await;
         }
         if is_wanted("deliveries") {
-            deliveries(500, false).await;
-            deliveries(500, true).await;
+            // To and fro, so that what changes with time falls on both.
+            for with_stalled in [false, true, true, false] {
+                deliveries(500, with_stalled).await;
+            }
         }
         if is_wanted("idle") {
             idle(10_000).await;

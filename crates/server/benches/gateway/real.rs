@@ -4,7 +4,7 @@ use assay_wire::{ConnectTerms, Connection, Utf8Bytes, connect};
 use serde_json::{Value, json};
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -23,29 +23,30 @@ struct Served {
 }
 
 impl Served {
-    /// Starts `assay serve` in a folder, and returns when it says that it is ready.
-    fn start(folder: &Path) -> Self {
+    /// Starts `assay serve` in a folder, at a port that was free a moment ago.
+    fn begin(folder: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let binary = root.join("target/release/assay");
         assert!(binary.exists(), "first: cargo build --release -p assay");
-        let mut child = Command::new(binary)
-            .args(["serve", "--listen", "127.0.0.1:0", "--no-service-ports"])
+        let child = Command::new(binary)
+            .args(["serve", "--listen", &free.to_string(), "--no-service-ports"])
             .current_dir(folder)
             .env("ASSAY_BOOK", folder.join("book"))
-            .stderr(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let url = said.find_map(|line| {
-            line.split_once("gateway ").map(|(_, url)| url.split(';').next().unwrap().to_owned())
-        });
-        // Whoever says something must not wait for us.
-        std::thread::spawn(move || said.for_each(drop));
-        Self { child, url: url.expect("it says where it is") }
+        Self { child, url: format!("ws://{free}") }
     }
 
+    /// Connects as soon as the server accepts.
     async fn connect(&self) -> Connection {
-        connect(&self.url, &ConnectTerms::default()).await.unwrap()
+        loop {
+            if let Ok(connection) = connect(&self.url, &ConnectTerms::default()).await {
+                return connection;
+            }
+            sleep(Duration::from_micros(200)).await;
+        }
     }
 }
 
@@ -67,9 +68,10 @@ pub(super) async fn start(rounds: u32) {
     for _ in 0..rounds {
         let folder = tempfile::tempdir().unwrap();
         let begun = Instant::now();
-        let served = Served::start(folder.path());
+        let served = Served::begin(folder.path());
         let mut client = served.connect().await;
-        assert_eq!(ask(&mut client, json!({ "type": "ping" })).await["type"], "pong");
+        let answer = ask(&mut client, json!({ "type": "ping" })).await;
+        assert_eq!(answer["type"], "pong");
         times.push(begun.elapsed());
     }
     told("from exec to the first answer, a new book each", &mut times);
@@ -79,7 +81,7 @@ pub(super) async fn start(rounds: u32) {
 pub(super) async fn busy(within: Duration) {
     let folder = tempfile::tempdir().unwrap();
     apps(folder.path(), 64);
-    let served = Served::start(folder.path());
+    let served = Served::begin(folder.path());
     let mut asking = served.connect().await;
     for number in 1..=64 {
         let data = json!({ "model": "notes", "app_number": number, "analysis_type": "static" });
