@@ -7,6 +7,7 @@ use crate::{
 use rustix::fs::{OFlags, fcntl_setfl};
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufRead as _, BufReader, PipeReader, PipeWriter, Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
@@ -252,6 +253,33 @@ fn progress_is_a_line_an_event_and_log_lines_are_json_where_wanted() {
     let lines = logged.lines().filter(|line| line.starts_with('{'));
     let parsed: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(!parsed.is_empty(), "{logged}");
+}
+
+/// The levels of the lines that are logged.
+fn levels(world: &World, args: &[&str], asked: Option<&str>) -> BTreeSet<String> {
+    let mut command = world.analysis(&[&["--log-format", "json"], args].concat());
+    command.envs(asked.map(|level| ("ASSAY_LOG", level)));
+    let logged = world.run(&mut command).stderr();
+    let lines = logged.lines().filter(|line| line.starts_with('{'));
+    let level =
+        |line| serde_json::from_str::<Value>(line).unwrap()["level"].as_str().unwrap().to_owned();
+    lines.map(level).collect()
+}
+
+#[test]
+fn who_asks_for_more_is_told_more_and_nobody_else() {
+    let world = World::with(Fake::finding("high"));
+    let told = |args: &[&str], asked| levels(&world, args, asked);
+    let has = |levels: &BTreeSet<String>, level: &str| levels.contains(level);
+    let usual = told(&[], None);
+    assert!(!has(&usual, "INFO") && !has(&usual, "DEBUG"), "{usual:?}");
+    let more = told(&["-v"], None);
+    assert!(has(&more, "INFO") && !has(&more, "DEBUG"), "{more:?}");
+    let all = told(&["-vv"], None);
+    assert!(has(&all, "INFO") && has(&all, "DEBUG"), "{all:?}");
+    // The variable beats the flag.
+    assert!(told(&["-vv"], Some("error")).is_empty());
+    assert!(has(&told(&[], Some("debug")), "DEBUG"));
 }
 
 #[test]
