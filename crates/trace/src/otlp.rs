@@ -196,20 +196,8 @@ mod tests {
     fn bare() -> Record {
         let begun = UNIX_EPOCH + Duration::from_nanos(1_700_000_000_123_456_789);
         let context = context("00f067aa0ba902b7");
-        Record {
-            part: Part::Tool,
-            name: "ruff".into(),
-            context: TraceContext { state: None, is_sampled: false, ..context },
-            parent: None,
-            begun,
-            ended: begun,
-            attributes: Vec::new(),
-            attributes_lost: 0,
-            events: Vec::new(),
-            links: Vec::new(),
-            links_lost: 0,
-            failed: None,
-        }
+        let context = TraceContext { state: None, is_sampled: false, ..context };
+        Record::begun(Part::Tool, "ruff".into(), context, begun)
     }
 
     fn whole() -> Record {

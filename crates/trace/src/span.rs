@@ -136,21 +136,8 @@ impl Span {
         let context = TraceContext { trace, span: ids::fresh_span(), is_sampled, state };
         let log = part.log(&context);
         let measured = outbox.filter(|_| is_sampled).map(|outbox| {
-            let now = SystemTime::now();
-            let record = Record {
-                part,
-                name,
-                context: context.clone(),
-                parent: parent.map(|parent| parent.span),
-                begun: now,
-                ended: now,
-                attributes: Vec::new(),
-                attributes_lost: 0,
-                events: Vec::new(),
-                links: Vec::new(),
-                links_lost: 0,
-                failed: None,
-            };
+            let bare = Record::begun(part, name, context.clone(), SystemTime::now());
+            let record = Record { parent: parent.map(|parent| parent.span), ..bare };
             Measured { outbox: Arc::clone(outbox), record: Mutex::new(Some(Box::new(record))) }
         });
         Self { context, log, measured }
@@ -237,6 +224,33 @@ impl Span {
 impl Drop for Span {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+// === impl Record ===
+
+impl Record {
+    /// One that has just begun, without a parent, and of which nothing is said yet.
+    pub(crate) fn begun(
+        part: Part,
+        name: Cow<'static, str>,
+        context: TraceContext,
+        now: SystemTime,
+    ) -> Self {
+        Self {
+            part,
+            name,
+            context,
+            parent: None,
+            begun: now,
+            ended: now,
+            attributes: Vec::new(),
+            attributes_lost: 0,
+            events: Vec::new(),
+            links: Vec::new(),
+            links_lost: 0,
+            failed: None,
+        }
     }
 }
 

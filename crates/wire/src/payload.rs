@@ -37,6 +37,12 @@ impl Payload {
         Ok(Self::whole(text))
     }
 
+    /// Takes what [`to_bytes`](Self::to_bytes) gave, and somebody has kept; `None` where it is not that
+    /// any more.
+    pub fn from_bytes(bytes: Bytes) -> Option<Self> {
+        Self::from_json(Utf8Bytes::try_from(bytes).ok()?).ok()
+    }
+
     /// The value `null`.
     pub fn null() -> Self {
         Self::constant("null")

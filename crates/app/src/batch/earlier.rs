@@ -2,10 +2,12 @@
 //!
 //! Keeps: an app counts as done while its report is whole, and the app is as it was then.
 
-use super::{record::Record, run::Landing};
+use super::{
+    record::Record,
+    run::{Landing, analysed},
+};
 use crate::{failure::Failure, interrupt::Interrupt, target::Target};
-use assay_model::{AnalysisOutcome, AppEnd, BatchApp, Digest};
-use assay_report::{Sample, app_result};
+use assay_model::{AnalysisOutcome, AppEnd, Digest};
 use assay_source::{Options, SourceMemory};
 use assay_store::Entry;
 use serde::{Deserialize, Serialize};
@@ -35,9 +37,9 @@ pub(crate) async fn take_up(
     let (targets, interrupt) = (targets.to_vec(), interrupt.clone());
     let looking = tokio::task::spawn_blocking(move || {
         let one = |target: &Target| {
-            let analysed = record.landed().get(&name_of(target))?;
-            let is_as_it_was = digest_of(&target.path, &interrupt)? == analysed.digest;
-            is_as_it_was.then(|| landing(target, &analysed.results)).flatten()
+            let before = record.landed().get(&name_of(target))?;
+            let is_as_it_was = digest_of(&target.path, &interrupt)? == before.digest;
+            is_as_it_was.then(|| landing(target, &before.results)).flatten()
         };
         let earlier = targets.iter().map(one).collect();
         (record, earlier)
@@ -74,13 +76,10 @@ fn landing(target: &Target, results: &Path) -> Option<Landing> {
     let report = report
         .inspect_err(|error| tracing::warn!(%error, app = %target.app, "it is analysed again"))
         .ok()?;
-    let end = AppEnd::Analysed(Box::new(app_result(&report, results.display().to_string())));
-    let path = target.path.display().to_string();
-    let app = BatchApp { app: target.app.clone(), path, end };
-    Some(Landing { app, sample: Some(Sample::of(&report)) })
+    Some(Landing::of(target, analysed(&report, results)))
 }
 
-/// By the path too: two apps may have the same name under two roots.
-fn name_of(target: &Target) -> String {
+/// The name of an app in the record. By the path too: two apps may have the same name under two roots.
+pub(crate) fn name_of(target: &Target) -> String {
     format!("{} at {}", target.app, target.path.display())
 }

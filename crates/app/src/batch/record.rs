@@ -90,7 +90,7 @@ impl<T: Serialize + DeserializeOwned> Record<T> {
     }
 
     /// The batch is whole: the next one begins anew.
-    pub(crate) fn close(self) {
+    pub(crate) fn close(&self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::warn!(%error, "the record of the batch is left");
         }

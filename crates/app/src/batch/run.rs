@@ -17,11 +17,14 @@ use crate::{
     target::Target,
     task::{Done, Task},
 };
-use assay_model::{AppEnd, BatchApp};
+use assay_model::{AppEnd, BatchApp, Report};
 use assay_report::{Sample, app_result};
 use assay_server::Tell;
 use assay_store::{Place, ResultsRoot};
-use std::sync::{Arc, Mutex};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 /// Apps under way beyond one for each slot. What has handed out its tools holds a slot until the last
 /// has ended; then reports are written, which takes none. A bound, so that a slow disk does not
@@ -42,7 +45,8 @@ pub(crate) struct Batch {
     pub(crate) board: Arc<Board>,
     /// What an earlier run has done: one entry for each target.
     pub(crate) earlier: Vec<Option<Landing>>,
-    pub(crate) record: Mutex<Record<Analysed>>,
+    /// Written on threads for blocking work: each note waits for the disk.
+    pub(crate) record: Arc<Mutex<Record<Analysed>>>,
 }
 
 /// An app that has ended.
@@ -53,7 +57,8 @@ pub(crate) struct Landing {
     pub(crate) sample: Option<Sample>,
 }
 
-type Kept = Result<(AppEnd, Option<Sample>), Failure>;
+/// The end of an app, and what its tools said.
+type Ended = (AppEnd, Option<Sample>);
 
 // === impl Batch ===
 
@@ -102,22 +107,27 @@ impl Batch {
             }
         }
         let all = landed.into_iter().enumerate();
-        all.map(|(number, landing)| landing.unwrap_or_else(|| self.landing(number, AppEnd::NotRun)))
-            .collect()
+        let not_run = |number: usize| Landing::of(&self.targets[number], (AppEnd::NotRun, None));
+        all.map(|(number, landing)| landing.unwrap_or_else(|| not_run(number))).collect()
     }
 
     /// Every app has had its turn, so the next run of the same batch begins anew.
     pub(crate) fn finish(self) {
-        self.record.into_inner().expect("nothing panics while it holds the record").close();
+        lock(&self.record).close();
     }
 
-    async fn analyse(&self, number: usize, turn: Turn, interrupt: &Interrupt) -> Kept {
+    async fn analyse(
+        &self,
+        number: usize,
+        turn: Turn,
+        interrupt: &Interrupt,
+    ) -> Result<Ended, Failure> {
         let target = &self.targets[number];
         self.board.begun(number, &target.app);
         let board = Arc::clone(&self.board);
         let (path, listener) = (target.path.clone(), interrupt.clone());
+        // Beside the copy, which reads the same files: no tool waits for it.
         let looking = tokio::task::spawn_blocking(move || earlier::digest_of(&path, &listener));
-        let digest = looking.await.map_err(|error| bug(&error.to_string()))?;
         let mut show: Tell = Box::new(move |event| board.heard(number, event));
         let task = Task::begin(self.setup.for_app(target), &self.root)?;
         if let Some(why) = &task.place().fell_back {
@@ -126,39 +136,55 @@ impl Batch {
             self.board.warn(&format!("results go to `{dir}`, since they cannot go to {why}"));
         }
         let done = self.here.run(task, turn, &mut show, interrupt).await?;
-        let keeping = tokio::task::spawn_blocking(move || keep(done));
-        let (end, sample) = keeping.await.map_err(|error| bug(&error.to_string()))??;
-        let mut record = self.record.lock().expect("nothing panics while it holds the record");
-        if let Err(failure) = earlier::note(&mut record, target, &end, digest) {
+        let digest = looking.await.map_err(|error| bug(&error.to_string()))?;
+        let (record, target) = (Arc::clone(&self.record), target.clone());
+        let keeping = tokio::task::spawn_blocking(move || {
+            let kept = keep(done)?;
+            let noted = earlier::note(&mut lock(&record), &target, &kept.0, digest);
+            Ok::<_, Failure>((kept, noted))
+        });
+        let (kept, noted) = keeping.await.map_err(|error| bug(&error.to_string()))??;
+        if let Err(failure) = noted {
             self.board.warn(&format!("a stopped batch would do this app again: {failure}"));
         }
-        Ok((end, sample))
+        Ok(kept)
     }
 
-    fn land(&self, number: usize, ended: Kept) -> Landing {
+    fn land(&self, number: usize, ended: Result<Ended, Failure>) -> Landing {
         let (end, sample) = ended.unwrap_or_else(|failure| match failure.exit() {
             // It had begun, but no tool of it; its folder reads as lost.
             Exit::Interrupted | Exit::Terminated => (AppEnd::NotRun, None),
             exit => (AppEnd::Failed { why: failure.in_full(), exit_code: exit.code() }, None),
         });
-        let landing = Landing { sample, ..self.landing(number, end) };
+        let landing = Landing::of(&self.targets[number], (end, sample));
         self.board.landed(number, &landing.app);
         landing
     }
+}
 
-    fn landing(&self, number: usize, end: AppEnd) -> Landing {
-        let target = &self.targets[number];
+// === impl Landing ===
+
+impl Landing {
+    pub(super) fn of(target: &Target, (end, sample): Ended) -> Self {
         let path = target.path.display().to_string();
-        Landing { app: BatchApp { app: target.app.clone(), path, end }, sample: None }
+        Self { app: BatchApp { app: target.app.clone(), path, end }, sample }
     }
 }
 
 /// Writes the app's own reports, and keeps of them what the batch is about.
-fn keep(done: Done) -> Kept {
+fn keep(done: Done) -> Result<Ended, Failure> {
     let (finished, dir) = done.keep()?;
-    let report = &finished.report;
+    Ok(analysed(&finished.report, &dir))
+}
+
+/// What a batch keeps of a report, whose results lie in `dir`.
+pub(super) fn analysed(report: &Report, dir: &Path) -> Ended {
     let result = app_result(report, dir.display().to_string());
-    Ok((AppEnd::Analysed(Box::new(result)), Some(Sample::of(report))))
+    (AppEnd::Analysed(Box::new(result)), Some(Sample::of(report)))
+}
+
+fn lock<T>(record: &Mutex<T>) -> MutexGuard<'_, T> {
+    record.lock().expect("nothing panics while it holds the record")
 }
 
 fn bug(words: &str) -> Failure {

@@ -10,12 +10,14 @@ use crate::{
     outputs::{Format, Outputs},
     session::{self, Session},
     setup::{OfBatch, Setup},
-    target::Target,
 };
 use assay_model::BatchReport;
 use assay_store::make_task_id;
 use assay_term::{WrittenReport, batch_summary};
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
 
 /// Formats in which a batch can be told. The others are about single findings: each app's folder has
 /// them.
@@ -30,7 +32,8 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         notes = said;
         Ok(targets)
     })?;
-    let record = Record::open(&(env!("CARGO_PKG_VERSION"), &values, named(&targets)), words.fresh)?;
+    let names: Vec<String> = targets.iter().map(batch::name_of).collect();
+    let record = Record::open(&(env!("CARGO_PKG_VERSION"), &values, names), words.fresh)?;
     let provisioner = session::provisioner(setup.config.offline)?;
     let board = Arc::new(Board::new(session.batch_progress(targets.len())));
     let telling = Arc::clone(&board);
@@ -47,6 +50,7 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
             telling.warn(note);
         }
         let (record, earlier) = batch::take_up(record, &targets, &interrupt).await?;
+        let record = Arc::new(Mutex::new(record));
         let done = earlier.iter().flatten().count();
         if done > 0 {
             telling.warn(&format!(
@@ -57,8 +61,7 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         }
         let toolbox = Toolbox::new(provisioner, cage, setup.jobs);
         let here = Here::start(toolbox, batch::at_once(setup.jobs));
-        let batch =
-            Batch { setup, targets, here, root, board: telling, earlier, record: record.into() };
+        let batch = Batch { setup, targets, here, root, board: telling, earlier, record };
         let landings = batch.run(&interrupt).await;
         let told = Told { id, started, stopped: interrupt.reason() };
         Ok((batch, folder, told, landings))
@@ -73,12 +76,6 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
     }
     show(&report, &written, &outputs, session)?;
     Ok(Exit::of_code(report.verdict.exit_code))
-}
-
-/// The apps, as the record of a batch is named by them.
-fn named(targets: &[Target]) -> Vec<(String, String)> {
-    let one = |target: &Target| (target.app.to_string(), target.path.display().to_string());
-    targets.iter().map(one).collect()
 }
 
 /// Shows the summary: on standard output, unless a machine reads that.

@@ -4,7 +4,7 @@ use crate::{failure::Failure, serving::book_folder};
 use assay_config::Serve;
 use assay_model::AppRef;
 use assay_store::{BookReader, TaskQuery, TaskRecord};
-use assay_wire::{AnalysisStatus, Payload, Utf8Bytes};
+use assay_wire::{AnalysisStatus, Payload};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -49,9 +49,7 @@ pub(super) async fn kept(serve: &Serve, asked: &str) -> Result<Option<Kept>, Fai
     let mut named = named.into_iter().filter(|record| record.task.id.as_str().starts_with(asked));
     let (Some(record), None) = (named.next(), named.next()) else { return Ok(None) };
     let Some(end) = record.end else { return Ok(None) };
-    let bytes = reader.result(&record.task.id).await?;
-    let text = bytes.and_then(|bytes| Utf8Bytes::try_from(bytes).ok());
-    let reply = text.and_then(|text| Payload::from_json(text).ok());
+    let reply = reader.result(&record.task.id).await?.and_then(Payload::from_bytes);
     let status = AnalysisStatus::of_reply(&end.status);
     Ok(reply.map(|reply| Kept { task: record.task.id, status, reply }))
 }

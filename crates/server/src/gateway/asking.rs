@@ -87,16 +87,9 @@ impl Asking {
 
     /// The name of a new run. What is done afresh cannot bear a name that stands for an end already.
     async fn name_of(&self, request: &AnalysisRequest) -> TaskId {
-        let named = request.task_id.clone();
-        match named {
-            Some(task) if request.refresh => {
-                match self.shared.task_status(task.clone()).await.state {
-                    TaskState::NotFound => task,
-                    _ => crate::names::fresh_task(),
-                }
-            }
-            Some(task) => task,
-            None => crate::names::fresh_task(),
-        }
+        let Some(task) = request.task_id.clone() else { return crate::names::fresh_task() };
+        let is_taken = request.refresh
+            && self.shared.task_status(task.clone()).await.state != TaskState::NotFound;
+        if is_taken { crate::names::fresh_task() } else { task }
     }
 }

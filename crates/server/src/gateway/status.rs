@@ -6,8 +6,7 @@ use assay_pool::Stats;
 use assay_rules::breaker::Circuit;
 use assay_store::{Book, StoreError, WorkState};
 use assay_wire::{
-    AnalysisStatus, Payload, ServiceName, TaskState, TaskStatus, Utf8Bytes, gateway::StatusReport,
-    stamp,
+    AnalysisStatus, Payload, ServiceName, TaskState, TaskStatus, gateway::StatusReport, stamp,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -100,8 +99,7 @@ impl Shared {
 
 /// The result of a task, as the book has kept it.
 pub(super) async fn kept_result(book: &Book, task: &TaskId) -> Result<Option<Payload>, StoreError> {
-    let text = book.result(task).await?.and_then(|bytes| Utf8Bytes::try_from(bytes).ok());
-    Ok(text.and_then(|text| Payload::from_json(text).ok()))
+    Ok(book.result(task).await?.and_then(Payload::from_bytes))
 }
 
 /// A service of this process is told by the address that it would have by itself.
