@@ -83,12 +83,15 @@ fn the_health_of_a_service_elsewhere_is_told() {
 fn the_health_of_a_service_of_the_gateways_own_process_is_told() {
     let world = with_an_app(Fake::clean());
     let gateway = Served::gateway(&world, &[]);
+    let mut health = Value::Null;
     let is_well = wait_until(LONG, || {
         let ran = world.says(&["health", "--json", "--server", &gateway.url()]);
-        let told = json_of(&ran);
-        told["services"][0]["health"]["available_tools"] == json!(["fake"])
+        health = json_of(&ran);
+        // What else is at hand is the machine's: npm brings a tool of its own.
+        let tools = health["services"][0]["health"]["available_tools"].as_array();
+        tools.is_some_and(|tools| tools.contains(&json!("fake")))
     });
-    assert!(is_well);
+    assert!(is_well, "{health:#}");
     world.says(&["health", "--server", &gateway.url()]).exits(0);
     world.says(&["test", "--server", &gateway.url()]).exits(0);
 }
