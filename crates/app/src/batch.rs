@@ -19,7 +19,7 @@ mod tables; // what came of all together, and where it is written
 
 pub(crate) use board::Board;
 pub(crate) use choose::{Choice, choose};
-pub(crate) use earlier::{name_of, take_up};
+pub(crate) use earlier::{gone_on, name_of, take_up};
 pub(crate) use record::Record;
 pub(crate) use run::{Batch, at_once};
 pub(crate) use tables::{Told, deliver, report};

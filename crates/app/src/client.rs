@@ -10,7 +10,7 @@ mod outcome; // what a reply says
 mod traced; // a request as a part of a trace
 
 pub(crate) use follow::{Ended, Follow};
-pub(crate) use outcome::{Outcome, status_of};
+pub(crate) use outcome::{Outcome, retry_after, status_of};
 pub(crate) use traced::Traced;
 
 use crate::{

@@ -18,8 +18,8 @@ pub use batch::batch_summary;
 pub use error::error;
 pub use layout::duration;
 pub use progress::{
-    BatchProgress, BatchView, HEARTBEAT_MS, Plain, Progress, ProgressMode, Screen, batch_screen,
-    screen,
+    BatchProgress, BatchView, Came, HEARTBEAT_MS, Landed, Plain, Progress, ProgressMode, Screen,
+    batch_screen, screen,
 };
 pub use sanitise::sanitise;
 pub use size::stdout_width;

@@ -11,7 +11,7 @@ mod draw; // the part that touches the terminal
 mod plain; // a line per event worth telling
 mod screen; // the lines below the cursor
 
-pub use batch::{BatchProgress, BatchView, batch_screen};
+pub use batch::{BatchProgress, BatchView, Came, Landed, batch_screen};
 pub use draw::{Progress, ProgressMode};
 pub use plain::{HEARTBEAT_MS, Plain};
 pub use screen::{Screen, screen};

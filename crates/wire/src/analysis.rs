@@ -116,6 +116,15 @@ impl AnalysisRequest {
         asked.into_iter().chain(left).min()
     }
 
+    /// Whether `other` is about the same app: that of a model, or what lies at a path.
+    pub fn is_of_same_app(&self, other: &Self) -> bool {
+        if other.model.is_some() {
+            let is_same = other.app_number.is_none() || other.app_number == self.app_number;
+            return is_same && other.model == self.model;
+        }
+        other.source_path.is_some() && other.source_path == self.source_path
+    }
+
     /// Reads the fields of a request, of either dialect.
     pub(crate) fn read(fields: &mut Fields) -> Result<Self, Unreadable> {
         let mut config = fields.object("config")?;

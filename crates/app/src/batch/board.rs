@@ -1,8 +1,8 @@
 //! What is shown while a batch runs.
 
 use crate::painter::Painter;
-use assay_model::{AppRef, BatchApp, CancelReason, Event};
-use assay_term::BatchProgress;
+use assay_model::{CancelReason, Event};
+use assay_term::{BatchProgress, Landed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Takes news of all apps from anywhere.
@@ -14,9 +14,9 @@ pub(crate) struct Board {
 
 #[derive(Debug)]
 enum News {
-    Begun(usize, AppRef),
+    Begun(usize, String),
     Heard(usize, Box<Event>),
-    Landed(usize, Box<BatchApp>),
+    Landed(usize, Landed),
     Warned(String),
     Stopping(CancelReason),
 }
@@ -26,9 +26,9 @@ enum News {
 impl Board {
     pub(crate) fn new(mut progress: BatchProgress) -> Self {
         let painter = Painter::begin("board", move |at_ms, news| match news {
-            Some(News::Begun(number, app)) => progress.begun(at_ms, number, &app),
+            Some(News::Begun(number, name)) => progress.begun(at_ms, number, &name),
             Some(News::Heard(number, event)) => progress.heard(at_ms, number, &event),
-            Some(News::Landed(number, app)) => progress.landed(at_ms, number, &app),
+            Some(News::Landed(number, landed)) => progress.landed(at_ms, number, &landed),
             Some(News::Warned(what)) => progress.warned(at_ms, &what),
             Some(News::Stopping(reason)) => progress.stopping(at_ms, reason),
             None => progress.tick(at_ms),
@@ -36,16 +36,16 @@ impl Board {
         Self { painter, warnings: Mutex::default() }
     }
 
-    pub(crate) fn begun(&self, number: usize, app: &AppRef) {
-        self.painter.tell(News::Begun(number, app.clone()));
+    pub(crate) fn begun(&self, number: usize, name: String) {
+        self.painter.tell(News::Begun(number, name));
     }
 
     pub(crate) fn heard(&self, number: usize, event: &Event) {
         self.painter.tell(News::Heard(number, Box::new(event.clone())));
     }
 
-    pub(crate) fn landed(&self, number: usize, app: &BatchApp) {
-        self.painter.tell(News::Landed(number, Box::new(app.clone())));
+    pub(crate) fn landed(&self, number: usize, landed: Landed) {
+        self.painter.tell(News::Landed(number, landed));
     }
 
     pub(crate) fn stopping(&self, reason: CancelReason) {

@@ -79,6 +79,13 @@ fn landing(target: &Target, results: &Path) -> Option<Landing> {
     Some(Landing::of(target, analysed(&report, results)))
 }
 
+/// Says that a stopped batch goes on.
+pub(crate) fn gone_on(done: usize, apps: usize) -> String {
+    format!(
+        "{done} of {apps} apps were analysed by an earlier run that was stopped; --fresh begins anew"
+    )
+}
+
 /// The name of an app in the record. By the path too: two apps may have the same name under two roots.
 pub(crate) fn name_of(target: &Target) -> String {
     format!("{} at {}", target.app, target.path.display())

@@ -21,6 +21,7 @@ use assay_model::{AppEnd, BatchApp, Report};
 use assay_report::{Sample, app_result};
 use assay_server::Tell;
 use assay_store::{Place, ResultsRoot};
+use assay_term::Landed;
 use std::{
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
@@ -73,7 +74,7 @@ impl Batch {
         let mut landed = self.earlier.clone();
         for (number, landing) in landed.iter().enumerate() {
             if let Some(landing) = landing {
-                self.board.landed(number, &landing.app);
+                self.board.landed(number, Landed::of(&landing.app));
             }
         }
         let mut flights = Flights::new();
@@ -123,7 +124,7 @@ impl Batch {
         interrupt: &Interrupt,
     ) -> Result<Ended, Failure> {
         let target = &self.targets[number];
-        self.board.begun(number, &target.app);
+        self.board.begun(number, target.app.to_string());
         let board = Arc::clone(&self.board);
         let (path, listener) = (target.path.clone(), interrupt.clone());
         // Beside the copy, which reads the same files: no tool waits for it.
@@ -157,7 +158,7 @@ impl Batch {
             exit => (AppEnd::Failed { why: failure.in_full(), exit_code: exit.code() }, None),
         });
         let landing = Landing::of(&self.targets[number], (end, sample));
-        self.board.landed(number, &landing.app);
+        self.board.landed(number, Landed::of(&landing.app));
         landing
     }
 }

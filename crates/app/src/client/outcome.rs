@@ -6,9 +6,12 @@ use super::follow::Ended;
 use crate::exit::{Exit, at_or_above};
 use assay_config::Config;
 use assay_model::{AnalysisOutcome, CancelReason, Counts, Severity};
-use assay_wire::{AnalysisStatus, Payload};
+use assay_wire::{AnalysisStatus, ErrorCode, Payload};
 use serde::Deserialize;
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+/// When to ask for a service again that cannot be reached.
+const BACK_AFTER: Duration = Duration::from_secs(5);
 
 /// The part of a reply that is told.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +20,8 @@ pub(crate) struct Outcome {
     model_slug: String,
     app_number: Option<u32>,
     error: Option<String>,
+    code: Option<String>,
+    retry_after_ms: Option<u64>,
     summary: Numbers,
     gaps: Vec<Gap>,
     tool_results: BTreeMap<String, Entry>,
@@ -56,6 +61,13 @@ struct Analysis {
     analysis: Outcome,
 }
 
+/// When to ask again, where that is worth while: a service that cannot be reached may come back, also
+/// where nobody knows when.
+pub(crate) fn retry_after(code: ErrorCode, told_ms: Option<u64>) -> Option<Duration> {
+    let unknown = (code == ErrorCode::Unavailable).then_some(BACK_AFTER);
+    told_ms.map(Duration::from_millis).or(unknown)
+}
+
 /// Reads how an analysis ended from the reply of a service.
 pub(crate) fn status_of(reply: &Payload) -> AnalysisStatus {
     #[derive(Deserialize)]
@@ -77,6 +89,23 @@ impl Outcome {
     /// Why there is no analysis, where there is none.
     pub(crate) fn error(&self) -> Option<&str> {
         self.error.as_deref()
+    }
+
+    /// When to ask again, where there is no analysis for now.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let code = self.code.as_deref().and_then(ErrorCode::of_word);
+        retry_after(code?, self.retry_after_ms)
+    }
+
+    /// Tools that were required and did not do their work.
+    pub(crate) fn required_gaps(&self) -> impl Iterator<Item = &str> {
+        self.gaps.iter().filter(|gap| gap.required).map(|gap| gap.tool.as_str())
+    }
+
+    /// How long the analysis took; 0 where that is not told.
+    pub(crate) fn duration_ms(&self) -> u64 {
+        let duration = Duration::try_from_secs_f64(self.summary.duration);
+        duration.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     }
 
     pub(crate) fn counts(&self) -> Counts {

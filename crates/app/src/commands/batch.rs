@@ -53,11 +53,7 @@ pub(crate) fn run(words: &cli::Batch, global: &cli::Global, session: &Session) -
         let record = Arc::new(Mutex::new(record));
         let done = earlier.iter().flatten().count();
         if done > 0 {
-            telling.warn(&format!(
-                "{done} of {} apps were analysed by an earlier run that was stopped; --fresh begins \
-                 anew",
-                targets.len()
-            ));
+            telling.warn(&batch::gone_on(done, targets.len()));
         }
         let toolbox = Toolbox::new(provisioner, cage, setup.jobs);
         let here = Here::start(toolbox, batch::at_once(setup.jobs));

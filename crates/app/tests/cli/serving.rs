@@ -3,6 +3,7 @@
 mod alerts; // the rules for Prometheus
 mod asking; // the commands that ask a running server
 mod background; // servers that a command starts and stops
+mod batches; // many apps, analysed by a server
 mod examples; // the programs of the integrator's guide
 pub(crate) mod served; // a server, and clients that speak to it
 mod traced; // one trace through all processes, and the ids in their logs

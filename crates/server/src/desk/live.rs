@@ -1,7 +1,7 @@
 //! Runs that have not ended, and those that have lately.
 
 use super::{
-    Asked, Run,
+    Asked, Run, WorkKey,
     msg::{GateKeeper, TaskSummary},
     telling,
 };
@@ -70,6 +70,14 @@ impl Runs {
     pub(super) fn of_task(&mut self, task: &TaskId) -> Option<&mut Live> {
         let run = self.by_task.get(task)?;
         self.live.get_mut(run)
+    }
+
+    /// The key of the work that is asked for. A task under way is joined by its name, also where its
+    /// name is none that a client chose: who lost a connection has no other.
+    pub(super) fn key_for(&self, asked: &Asked) -> WorkKey {
+        let live = self.by_task.get(&asked.task).and_then(|run| self.live.get(run));
+        let live = live.filter(|live| live.run.request.is_of_same_app(&asked.request));
+        live.map_or(asked.key, |live| live.run.key)
     }
 
     /// What there is, by name.

@@ -144,7 +144,7 @@ impl<W: Work> Office<W> {
         }
         let ask = Ask {
             client: asked.client,
-            key: asked.key,
+            key: self.runs.key_for(&asked),
             deadline: self.moment(asked.deadline),
             follow: asked.follow,
             age: asked.age,

@@ -9,7 +9,10 @@ use super::{
 };
 use crate::{desk::Run, log::End};
 use assay_store::{Book, EndRecord, NewTask, StoreError};
-use assay_wire::{AnalysisStatus, ErrorCode, Fault};
+use assay_wire::{
+    AnalysisRequest, AnalysisStatus, ErrorCode, Fault,
+    gateway::{Frame, Request},
+};
 use jiff::Timestamp;
 
 /// When whoever meets a task that is being stopped may ask again: stopping takes some tenths of a
@@ -67,13 +70,19 @@ pub(super) async fn before(book: &Book, run: &Run) -> Result<End, Fault> {
     remembered(book, run, &end).await.map_err(|error| unwritten(&error))
 }
 
-/// The same work, or the same app of a model: it may have changed since, and the end is still that of
-/// the task.
+/// The same work, or the same app: it may have changed since, and the end is still that of the task.
 fn is_of_same_app(known: &NewTask, run: &Run) -> bool {
-    let of_model = |model: &String| {
-        known.model == *model && run.request.app_number.is_none_or(|app| app == known.app)
-    };
-    known.key == key_text(run) || run.request.model.as_ref().is_some_and(of_model)
+    let is_same = |known: AnalysisRequest| known.is_of_same_app(&run.request);
+    known.key == key_text(run) || request_of(&known.request).is_some_and(is_same)
+}
+
+/// A request as it was written down; `None` where a version did that which spoke otherwise.
+pub(super) fn request_of(text: &str) -> Option<AnalysisRequest> {
+    let frame = format!(r#"{{"type":"analysis_request","data":{text}}}"#);
+    match Frame::<Request>::decode(&frame) {
+        Ok(Frame { body: Request::Analysis(request), .. }) => Some(*request),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// The key of the work, as the book has it.

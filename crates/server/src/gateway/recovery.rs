@@ -3,7 +3,7 @@
 //! Keeps: every task that was accepted comes to an end, and to one: it is done anew or ended as
 //! lost, by policy.
 
-use super::{Gateway, Shared, ends::write_end};
+use super::{Gateway, Shared, acceptance::request_of, ends::write_end};
 use crate::desk::{Asked, Before, Refused, Seat, WorkKey};
 use assay_model::TraceContext;
 use assay_rules::{
@@ -11,10 +11,7 @@ use assay_rules::{
     ledger::{Age, ClientId, Follow},
 };
 use assay_store::{Book, EndState, OpenTask, StoreError, TaskEnd};
-use assay_wire::{
-    AnalysisRequest, AnalysisStatus, ErrorCode,
-    gateway::{Frame, Request},
-};
+use assay_wire::{AnalysisRequest, AnalysisStatus, ErrorCode};
 use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -98,12 +95,8 @@ fn restartable(open: &OpenTask, resume: Resume) -> Result<(AnalysisRequest, Dura
     }
     let left = open.task.deadline_at.duration_since(Timestamp::now());
     let left = Duration::try_from(left).ok().filter(|left| !left.is_zero()).ok_or(End::Late)?;
-    let frame = format!(r#"{{"type":"analysis_request","data":{}}}"#, open.task.request);
-    match Frame::<Request>::decode(&frame) {
-        Ok(Frame { body: Request::Analysis(request), .. }) => Ok((*request, left)),
-        // Written by a version that spoke otherwise.
-        Ok(_) | Err(_) => Err(End::Lost),
-    }
+    let request = request_of(&open.task.request).ok_or(End::Lost)?;
+    Ok((request, left))
 }
 
 async fn restart(

@@ -37,7 +37,7 @@ impl Analyze for Fake {
 
     async fn analyse(&self, job: Job, mut tell: Tell) -> Answer {
         *RUNS.lock().unwrap().entry(job.task.to_string()).or_default() += 1;
-        let model = job.request.model.clone().unwrap();
+        let model = job.request.model.clone().unwrap_or_default();
         let had = job.deadline.saturating_duration_since(tokio::time::Instant::now());
         let tool = ToolId::new("ruff").unwrap();
         let kinds = [

@@ -92,3 +92,40 @@ async fn who_meets_a_task_that_is_being_stopped_is_told_to_come_back() {
     send(&mut other, analysis("later", "own-1", name)).await;
     assert_eq!(until(&mut other, "analysis_result").await["data"], end);
 }
+
+/// Who loses its connection has no other name for its work than that which the server has told.
+#[tokio::test]
+async fn a_task_that_the_server_named_is_joined_by_that_name() {
+    let (_folder, world) = world(GatewayTerms::default());
+    let slow = json!({ "fake": { "ms": 1_500 } });
+    for app in
+        [json!({ "model_slug": "own-1", "app_number": 1 }), json!({ "source_path": "/apps/one" })]
+    {
+        let ask = |id: &str, task: Option<&str>| {
+            let mut data = app.clone();
+            data["config"] = slow.clone();
+            data["task_id"] = task.into();
+            json!({ "type": "analysis_request", "id": id, "data": data })
+        };
+        let mut first = world.client();
+        send(&mut first, ask("first", None)).await;
+        let told = until(&mut first, "status_update").await;
+        let task = told["data"]["task_id"].as_str().unwrap().to_owned();
+        let mut second = world.client();
+        send(&mut second, ask("second", Some(&task))).await;
+        let end = until(&mut first, "analysis_result").await["data"].clone();
+        assert_eq!(until(&mut second, "analysis_result").await["data"], end);
+        assert_eq!(
+            (end["status"].as_str(), end["task_id"].as_str()),
+            (Some("success"), Some(&*task))
+        );
+        // It has ended by now.
+        send(&mut second, ask("third", Some(&task))).await;
+        assert_eq!(until(&mut second, "analysis_result").await["data"], end);
+        assert_eq!(fake::runs_of(&task), 1);
+        let another = json!({ "model_slug": "another", "app_number": 1, "task_id": task });
+        send(&mut second, json!({ "type": "analysis_request", "data": another })).await;
+        let refused = until(&mut second, "analysis_result").await;
+        assert_eq!(refused["data"]["status"], "error", "{refused}");
+    }
+}

@@ -14,8 +14,8 @@ use crate::{
     style::{Role, Sign},
 };
 use assay_model::{
-    AnalysisOutcome, AppEnd, AppRef, AppResult, BatchApp, CancelReason, Event, EventKind, RunView,
-    Severity, ToolPhase,
+    AnalysisOutcome, AppEnd, BatchApp, CancelReason, Counts, Event, EventKind, RunView, Severity,
+    ToolPhase,
 };
 use std::{collections::BTreeSet, fmt, io::Write};
 
@@ -45,6 +45,32 @@ struct Running {
     name: String,
     since_ms: u64,
     view: RunView,
+    /// The own words of a service that tells of no tools.
+    stage: Option<String>,
+}
+
+/// How an app ended, for the line that tells it.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    pub name: String,
+    /// How it ended, in a word or two.
+    pub word: String,
+    pub is_complete: bool,
+    pub came: Came,
+}
+
+/// What came of an app.
+#[derive(Clone, Debug)]
+pub enum Came {
+    Nothing,
+    /// No analysis, for this reason.
+    NoAnalysis(String),
+    Found {
+        /// Tools that were required and did not do their work.
+        gaps: Vec<String>,
+        counts: Counts,
+        duration_ms: u64,
+    },
 }
 
 /// The progress of a batch, as it is being shown. Dropping it leaves a clean terminal behind.
@@ -67,9 +93,17 @@ impl BatchView {
         Self { apps, ..Self::default() }
     }
 
-    fn begun(&mut self, at_ms: u64, number: usize, app: &AppRef) {
-        let name = sanitise(&app.to_string()).into_owned();
-        self.running.push(Running { number, name, since_ms: at_ms, view: RunView::default() });
+    /// Takes in that an app begins. One that runs is told anew from its beginning; then `false` comes
+    /// back.
+    fn begun(&mut self, at_ms: u64, number: usize, name: &str) -> bool {
+        if let Some(running) = self.running.iter_mut().find(|running| running.number == number) {
+            running.view = RunView::default();
+            return false;
+        }
+        let name = sanitise(name).into_owned();
+        let view = RunView::default();
+        self.running.push(Running { number, name, since_ms: at_ms, view, stage: None });
+        true
     }
 
     /// Takes in an event of one app. Returns what is worth a line that stays.
@@ -81,26 +115,27 @@ impl BatchView {
             EventKind::ToolPhase { tool, phase: ToolPhase::Installing } => {
                 format!("{tool}: {}", phase_word(ToolPhase::Installing))
             }
+            EventKind::Stage { stage, .. } => {
+                running.stage = Some(sanitise(stage).into_owned());
+                return None;
+            }
             EventKind::Accepted { .. }
             | EventKind::SourceRead { .. }
             | EventKind::ToolPlanned { .. }
             | EventKind::ToolPhase { .. }
             | EventKind::ToolProgress { .. }
             | EventKind::ToolEnded { .. }
-            | EventKind::Stage { .. }
             | EventKind::CancelAsked { .. }
             | EventKind::Ended { .. } => return None,
         };
         self.said.insert(said.clone()).then_some(said)
     }
 
-    fn landed(&mut self, number: usize, app: &BatchApp) {
+    fn landed(&mut self, number: usize, landed: &Landed) {
         self.running.retain(|running| running.number != number);
         self.ended += 1;
-        let result = app.end.result();
-        self.findings += result.map_or(0, |result| result.counts.total);
-        let whole = result.is_some_and(|result| result.outcome == AnalysisOutcome::Complete);
-        self.troubled += usize::from(!whole);
+        self.findings += landed.came.findings();
+        self.troubled += usize::from(!landed.is_complete);
     }
 
     fn found(&self) -> u64 {
@@ -126,7 +161,7 @@ impl Running {
     fn state(&self) -> String {
         let view = &self.view;
         if view.tools.is_empty() {
-            return "reading".to_owned();
+            return self.stage.clone().unwrap_or_else(|| "reading".to_owned());
         }
         let found: u64 = view.tools.iter().map(|tool| tool.observations).sum();
         let tools = format!("{}/{} tools", view.ended(), view.tools.len());
@@ -174,40 +209,75 @@ pub fn batch_screen(view: &BatchView, at: Screen, style: &Style) -> Vec<String> 
     lines
 }
 
-/// Says in a line what came of an app.
-pub(crate) fn landed_line(app: &BatchApp, style: Style) -> String {
-    let whole = app.end.result().is_some_and(|result| result.outcome == AnalysisOutcome::Complete);
-    let (sign, role) = if whole { (Sign::Good, Role::Good) } else { (Sign::Bad, Role::Bad) };
-    let sign = style.paint(role, style.sign(sign));
-    let name = sanitise(&app.app.to_string()).into_owned();
-    let word = app.end.word();
-    let word = if whole { word } else { style.paint(role, &word) };
-    format!("{sign} {}  {word}{}", pad(&name, 22), more_of(&app.end))
+// === impl Landed ===
+
+impl Landed {
+    /// Tells an app that was analysed here.
+    pub fn of(app: &BatchApp) -> Self {
+        let came = match &app.end {
+            AppEnd::Analysed(result) => Came::Found {
+                gaps: result.gaps().map(|gap| gap.tool.to_string()).collect(),
+                counts: result.counts.clone(),
+                duration_ms: result.duration_ms,
+            },
+            AppEnd::Failed { why, .. } => Came::NoAnalysis(why.clone()),
+            AppEnd::NotRun => Came::Nothing,
+        };
+        let outcome = app.end.result().map(|result| result.outcome);
+        let is_complete = outcome == Some(AnalysisOutcome::Complete);
+        Self { name: app.app.to_string(), word: app.end.word(), is_complete, came }
+    }
+
+    /// Says in a line what came of the app.
+    fn line(&self, style: Style) -> String {
+        let (sign, role) =
+            if self.is_complete { (Sign::Good, Role::Good) } else { (Sign::Bad, Role::Bad) };
+        let sign = style.paint(role, style.sign(sign));
+        let word = sanitise(&self.word).into_owned();
+        let word = if self.is_complete { word } else { style.paint(role, &word) };
+        format!("{sign} {}  {word}{}", pad(&sanitise(&self.name), 22), self.came.text())
+    }
+
+    /// The same off a terminal.
+    fn plain(&self) -> String {
+        format!("{}: {}{}", sanitise(&self.name), sanitise(&self.word), self.came.text())
+    }
 }
 
-fn more_of(end: &AppEnd) -> String {
-    match end {
-        AppEnd::Analysed(result) => {
-            let gaps: Vec<&str> = result.gaps().map(|gap| gap.tool.as_str()).collect();
-            let without = match gaps.len() {
-                0 => String::new(),
-                1..=NAMED_MAX => format!(" without {}", gaps.join(", ")),
-                count => format!(" without {count} tools"),
-            };
-            format!("{without}, {} in {}", found(result), duration(result.duration_ms))
+// === impl Came ===
+
+impl Came {
+    fn findings(&self) -> u64 {
+        match self {
+            Self::Found { counts, .. } => counts.total,
+            Self::Nothing | Self::NoAnalysis(_) => 0,
         }
-        AppEnd::Failed { why, .. } => format!(": {}", sanitise(why)),
-        AppEnd::NotRun => String::new(),
+    }
+
+    /// Says it as the end of a line.
+    fn text(&self) -> String {
+        match self {
+            Self::Nothing => String::new(),
+            Self::NoAnalysis(why) => format!(": {}", sanitise(why)),
+            Self::Found { gaps, counts, duration_ms } => {
+                let without = match gaps.len() {
+                    0 => String::new(),
+                    1..=NAMED_MAX => format!(" without {}", sanitise(&gaps.join(", "))),
+                    count => format!(" without {count} tools"),
+                };
+                format!("{without}, {} in {}", found(counts), duration(*duration_ms))
+            }
+        }
     }
 }
 
 /// Says `14 findings (1 critical, 3 high)`.
-fn found(result: &AppResult) -> String {
-    let count = |severity| result.counts.by_severity.get(&severity).copied().unwrap_or(0);
+fn found(counts: &Counts) -> String {
+    let count = |severity| counts.by_severity.get(&severity).copied().unwrap_or(0);
     let bad = [Severity::Critical, Severity::High].map(|severity| (severity, count(severity)));
     let named = bad.iter().filter(|(_, count)| *count > 0);
     let named: Vec<String> = named.map(|(severity, count)| format!("{count} {severity}")).collect();
-    let all = counted(result.counts.total, "finding");
+    let all = counted(counts.total, "finding");
     if named.is_empty() { all } else { format!("{all} ({})", named.join(", ")) }
 }
 
@@ -224,11 +294,13 @@ impl BatchProgress {
         Self { view: BatchView::new(apps), style, to }
     }
 
-    /// An app begins. `number` counts from 0 and names it from here on.
-    pub fn begun(&mut self, at_ms: u64, number: usize, app: &AppRef) {
-        self.view.begun(at_ms, number, app);
-        let line = format!("{} begins", sanitise(&app.to_string()));
-        self.say(at_ms, None, Some(&self.numbered(number, &line)));
+    /// An app begins, or is told anew from its beginning. `number` counts from 0 and stands for it
+    /// from here on.
+    pub fn begun(&mut self, at_ms: u64, number: usize, name: &str) {
+        if self.view.begun(at_ms, number, name) {
+            let line = self.numbered(number, &format!("{} begins", sanitise(name)));
+            self.say(at_ms, None, Some(&line));
+        }
     }
 
     /// Something happened to an app that runs.
@@ -238,12 +310,10 @@ impl BatchProgress {
     }
 
     /// An app has ended.
-    pub fn landed(&mut self, at_ms: u64, number: usize, app: &BatchApp) {
-        self.view.landed(number, app);
-        let name = sanitise(&app.app.to_string()).into_owned();
-        let plain = format!("{name}: {}{}", app.end.word(), more_of(&app.end));
-        let kept = landed_line(app, self.style);
-        self.say(at_ms, Some(&kept), Some(&self.numbered(number, &plain)));
+    pub fn landed(&mut self, at_ms: u64, number: usize, landed: &Landed) {
+        self.view.landed(number, landed);
+        let plain = self.numbered(number, &landed.plain());
+        self.say(at_ms, Some(&landed.line(self.style)), Some(&plain));
     }
 
     /// Something that is about all of them.
@@ -344,7 +414,7 @@ mod tests {
     fn story(progress: &mut BatchProgress) {
         let id = |name: &str| ToolId::new(name).unwrap();
         progress.warned(0, "1 app is named more than once and will run once");
-        let apps = [app(1), app(2)].map(|app| app.app);
+        let apps = [app(1), app(2)].map(|app| app.app.to_string());
         progress.begun(100, 0, &apps[0]);
         for tool in ["ruff", "mypy", "semgrep"] {
             progress.heard(200, 0, &event(EventKind::ToolPlanned { tool: id(tool) }));
@@ -368,8 +438,8 @@ mod tests {
         story(&mut progress);
         progress.tick(20_000);
         progress.tick(40_000);
-        progress.landed(41_000, 0, &analysed(1, 14));
-        progress.landed(42_000, 1, &app(2));
+        progress.landed(41_000, 0, &Landed::of(&analysed(1, 14)));
+        progress.landed(42_000, 1, &Landed::of(&app(2)));
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         insta::assert_snapshot!(text);
     }

@@ -5,12 +5,11 @@ use crate::{
     fake::Fake,
     world::{LONG, World},
 };
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{fs, net::TcpListener, process::Stdio};
 use testkit::wait_until;
 
-fn json_of(ran: &crate::world::Ran) -> Value {
+pub(super) fn json_of(ran: &crate::world::Ran) -> Value {
     serde_json::from_str(&ran.stdout()).unwrap_or_else(|why| panic!("{why}: {ran:?}"))
 }
 
@@ -226,43 +225,4 @@ fn a_gateway_is_tried() {
     let again = || world.says(&["test", "--server", &gateway.url()]);
     wait_until(LONG, || again().code() != Some(0));
     again().exits(3).complains(&["the gateway does not reach `ws://"]);
-}
-
-#[test]
-fn a_batch_that_was_stopped_goes_on_where_it_was() {
-    let mut world = with_an_app(Fake::clean());
-    let hang = world.at("hang.py");
-    fs::write(&hang, "hang = 1\n").unwrap();
-    let same = format!("if-same={{project}}/a.py:{}", hang.display());
-    world.tool("fake", Fake::new([same, "hang".to_owned(), "exit=0".to_owned()]));
-    let second = world.at("cwd/generated/apps/acme/app2");
-    fs::create_dir_all(&second).unwrap();
-    fs::write(second.join("a.py"), "hang = 1\n").unwrap();
-    fs::write(world.at("cwd/list.json"), r#"[["acme", 1], ["acme", 2]]"#).unwrap();
-    let gateway = Served::gateway(&world, &[]);
-    let url = gateway.url();
-    let words = ["batch", "list.json", "--server", &url];
-    let mut command = world.assay(words);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
-    let records = || {
-        let folder = fs::read_dir(world.at("cwd/.assay/batches"));
-        let files = folder.into_iter().flatten().flatten();
-        files.map(|file| fs::read_to_string(file.path()).unwrap()).collect::<String>()
-    };
-    assert!(wait_until(LONG, || records().ends_with('\n')), "no app ends");
-    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{output:?}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 of 2 apps have ended"));
-    fs::write(&hang, "no longer").unwrap();
-    let ran = world.says(&words);
-    ran.exits(0).complains(&["1 of 2 apps have ended before"]);
-    assert!(ran.stdout().contains("2 of 2 apps have ended"), "{}", ran.stdout());
-    assert_eq!(records(), "", "the next batch begins anew");
-    let status = json_of(world.says(&["status", "--json", "--server", &url]).exits(0));
-    assert_eq!(status["status"]["tasks"]["accepted"], 3, "{status}");
-    let all = json_of(world.says(&[&words[..], &["--format", "json"]].concat()).exits(0));
-    assert_eq!(all.as_array().unwrap().len(), 2);
 }
