@@ -33,8 +33,7 @@ struct Line {
     open: BTreeMap<String, Asked>,
     /// Requests that have had their end: nothing may follow.
     ended: BTreeSet<String>,
-    /// Questions about tasks.
-    questions: BTreeMap<String, String>,
+    questions: BTreeMap<String, Question>,
     cancels: BTreeSet<String>,
 }
 
@@ -43,6 +42,14 @@ struct Asked {
     /// The name of its task, once it is known.
     task: Option<String>,
     is_accepted: bool,
+}
+
+/// A question about a task.
+struct Question {
+    task: String,
+    /// Somebody had been told by then that it is accepted. Who is told that while the answer is on its
+    /// way makes no lie of it.
+    was_promised: bool,
 }
 
 /// The connection is no more.
@@ -186,7 +193,8 @@ impl Player {
         for task in orphans {
             let id = self.fresh();
             let data = json!({ "task_id": task });
-            line.questions.insert(id.clone(), task);
+            let was_promised = self.ledger.is_promised(&task);
+            line.questions.insert(id.clone(), Question { task, was_promised });
             line.send(json!({ "type": "status_request", "id": id, "data": data })).await?;
         }
         while !line.questions.is_empty() {
@@ -229,8 +237,8 @@ impl Player {
     fn hear(&mut self, line: &mut Line, frame: &Value) {
         let id = frame["correlation_id"].as_str().unwrap_or_default();
         let data = &frame["data"];
-        if let Some(task) = line.questions.remove(id) {
-            return self.answered(&task, data);
+        if let Some(question) = line.questions.remove(id) {
+            return self.answered(&question, data);
         }
         match frame["type"].as_str().unwrap_or_default() {
             "analysis_result" => self.ended(line, id, data),
@@ -285,7 +293,8 @@ impl Player {
     }
 
     /// What a task that was lost has come to.
-    fn answered(&mut self, task: &str, data: &Value) {
+    fn answered(&mut self, question: &Question, data: &Value) {
+        let Question { task, was_promised } = question;
         let Some(wanted) = self.orphans.get(task).copied() else { return };
         match data["state"].as_str() {
             Some("finished") => {
@@ -295,7 +304,7 @@ impl Player {
                 }
             }
             Some("queued" | "running") => return,
-            _ if self.ledger.is_promised(task) => {
+            _ if *was_promised => {
                 self.fault(format!("task {task} was accepted, and the gateway says {data}"));
             }
             // Nobody was told that it is accepted.
