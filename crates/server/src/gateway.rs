@@ -11,6 +11,7 @@ mod accounts; // who asks, what he may, and how often
 mod addresses; // names of services that have several addresses
 mod asking; // from a request to a seat at its work
 mod batch; // many apps, one answer
+mod breakers; // what becomes of breakers, in the log
 mod call; // one call of a service for a run
 mod connector; // from an address to a service
 mod dispatch; // what the gateway does with a run: a service does it
@@ -224,6 +225,7 @@ impl Gateway {
         };
         let named = shared.join_all(backends);
         let shared = Arc::new(shared);
+        shared.tasks.spawn(breakers::log_transitions(Arc::clone(&shared)));
         for name in named {
             shared.tasks.spawn(name.follow(Arc::clone(&shared)));
         }

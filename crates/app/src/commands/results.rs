@@ -68,11 +68,23 @@ pub(crate) fn run(command: Results, global: &Global, session: &Session) -> Outco
 }
 
 fn listed(listing: Listing, as_json: bool, global: &Global, session: &Session) -> Outcome {
-    let config = loader(global)?.check()?.config;
     let here: BTreeSet<String> =
         listing.entries.iter().map(|entry| entry.task.to_string()).collect();
     // Of a service on another machine there is only what it has sent.
-    let mut kept = session::block_on(async |_| of_book(&config.serve).await)?;
+    let remembered = loader(global).and_then(|loader| {
+        let config = loader.check()?.config;
+        session::block_on(async |_| of_book(&config.serve).await)
+    });
+    let mut kept = match remembered {
+        Err(stopped) if matches!(stopped.exit(), Exit::Interrupted | Exit::Terminated) => {
+            return Err(stopped);
+        }
+        Err(failure) => {
+            session.note(&format!("what a gateway remembers is left out: {failure}"));
+            Vec::new()
+        }
+        Ok(kept) => kept,
+    };
     kept.retain(|row| !row.is_open && !here.contains(&row.task));
     if as_json {
         let entries = listing.entries.iter().map(entry_json);

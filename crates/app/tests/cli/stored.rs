@@ -113,6 +113,15 @@ fn a_broken_result_is_told_and_does_not_hide_the_others() {
 }
 
 #[test]
+fn a_wrong_configuration_hides_no_result() {
+    let world = World::new();
+    fs::write(world.at("cwd/assay.toml"), "nonsense = 1\n").unwrap();
+    let ran = world.says(&["results", "list"]);
+    ran.exits(0).complains(&["what a gateway remembers is left out", "nonsense"]);
+    assert!(ran.stdout().contains("no results yet"), "{}", ran.stdout());
+}
+
+#[test]
 fn an_analysis_reads_as_running_then_as_lost_once_it_was_killed() {
     let mut world = World::new();
     world.without_a_cage();

@@ -95,10 +95,13 @@ fn a_batch_waits_for_a_service_that_is_away() {
     let world = with_an_app(Fake::clean());
     second_app(&world, "import os\n");
     let mut service = Served::service(&world, &[]);
-    let variables =
-        [("STATIC_ANALYZER_URLS", service.url()), ("ASSAY_BREAKER_OPEN_FOR", "1s".to_owned())];
-    let variables = variables.each_ref().map(|(name, value)| (*name, value.as_str()));
-    let gateway = Served::start(&world, &["serve", "--listen", "127.0.0.1:0"], &variables);
+    let url = service.url();
+    let variables = [
+        ("STATIC_ANALYZER_URLS", url.as_str()),
+        ("ASSAY_BREAKER_FAILURES", "1"),
+        ("ASSAY_BREAKER_OPEN_FOR", "1s"),
+    ];
+    let mut gateway = Served::start(&world, &["serve", "--listen", "127.0.0.1:0"], &variables);
     service.signal(Signal::KILL);
     service.ends();
     let child = begin(&world, &["batch", "list.json", "--server", &gateway.url()]);
@@ -110,6 +113,7 @@ fn a_batch_waits_for_a_service_that_is_away() {
     assert!(wait_until(LONG, refused), "{}", gateway.said());
     let again = ["service", "static", "--listen", &service.address];
     let _back = Served::start(&world, &again, &[]);
-    let said = "the server does no more for now, and is asked again: cannot connect to";
-    is_whole(&child.wait_with_output().unwrap(), said);
+    gateway.until_said("a breaker opens: the service is left alone");
+    let output = child.wait_with_output().unwrap();
+    is_whole(&output, "the server does no more for now, and is asked again");
 }
