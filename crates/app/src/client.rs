@@ -24,7 +24,7 @@ use assay_wire::{
     Analyzer, CloseCode, ConnectTerms, Connection, Fault, Limits, TlsClient, Token, Utf8Bytes,
     WireError, connect,
     gateway::{Frame, Reply, Request},
-    service,
+    service, without_query,
 };
 use std::{io, path::Path, time::Duration};
 use tokio::time::{Instant, timeout_at};
@@ -176,43 +176,43 @@ fn absent(what: &str, url: &str, error: WireError, mend: &str) -> Failure {
     match error {
         // Somebody answers there, and TLS does not let us speak to him.
         WireError::Unreachable { source, .. } if source.kind() != io::ErrorKind::InvalidData => {
-            Failure::usage(format!("no {what} answers at `{}`", shown(url)))
+            Failure::usage(format!("no {what} answers at `{}`", without_query(url)))
                 .because(source)
                 .hint(mend)
         }
-        WireError::Refused { status: 401, said } => {
-            Failure::usage(format!("the {what} at `{}` lets nobody in without a token", shown(url)))
-                .because(said)
-                .hint(format!("set {TOKEN_VARIABLE}, or give --token"))
-        }
+        WireError::Refused { status: 401, said } => Failure::usage(format!(
+            "the {what} at `{}` lets nobody in without a token",
+            without_query(url)
+        ))
+        .because(said)
+        .hint(format!("set {TOKEN_VARIABLE}, or give --token")),
         other => Failure::from(other),
     }
 }
 
-/// A URL without what may be secret.
-fn shown(url: &str) -> &str {
-    url.split('?').next().unwrap_or_default()
-}
-
 fn late(url: &str) -> Failure {
-    Failure::usage(format!("`{}` does not answer within {} s", shown(url), ANSWER_WITHIN.as_secs()))
-        .hint("is it overloaded, or stopped? see `assay logs`")
+    Failure::usage(format!(
+        "`{}` does not answer within {} s",
+        without_query(url),
+        ANSWER_WITHIN.as_secs()
+    ))
+    .hint("is it overloaded, or stopped? see `assay logs`")
 }
 
 fn broken_off(url: &str, error: WireError) -> Failure {
-    let failure = Failure::usage(format!("the connection to `{}` broke off", shown(url)));
+    let failure = Failure::usage(format!("the connection to `{}` broke off", without_query(url)));
     let hint = error.hint();
     failure.because(error).maybe_hint(hint).or_hint("see `assay logs`, and try again")
 }
 
 fn gone(url: &str) -> Failure {
-    Failure::usage(format!("`{}` closed the connection", shown(url)))
+    Failure::usage(format!("`{}` closed the connection", without_query(url)))
         .hint("it is ending, or was stopped: try again when it is back")
 }
 
 /// What a server says where it does not do what it was asked.
 pub(crate) fn said_no(url: &str, fault: &Fault) -> Failure {
-    let what = format!("`{}` says {}: {}", shown(url), fault.code, fault.message);
+    let what = format!("`{}` says {}: {}", without_query(url), fault.code, fault.message);
     let failure = Failure::usage(what).maybe_hint(fault.suggestion.clone());
     match fault.retry_after_ms {
         Some(ms) => failure.or_hint(&format!("try again in {} s", ms.div_ceil(1000))),
@@ -277,9 +277,12 @@ impl Client {
             self.connection.next().await.map_err(|error| broken_off(&self.url, error))?;
         let text = text.ok_or_else(|| gone(&self.url))?;
         Frame::<Reply>::decode(&text).map_err(|error| {
-            Failure::usage(format!("`{}` does not answer as a gateway does", shown(&self.url)))
-                .because(error)
-                .hint("check the port: is it that of the gateway?")
+            Failure::usage(format!(
+                "`{}` does not answer as a gateway does",
+                without_query(&self.url)
+            ))
+            .because(error)
+            .hint("check the port: is it that of the gateway?")
         })
     }
 
@@ -290,7 +293,7 @@ impl Client {
 
     /// Where the server is.
     pub(crate) fn url(&self) -> &str {
-        shown(&self.url)
+        without_query(&self.url)
     }
 }
 

@@ -283,6 +283,7 @@ impl Shared {
             let id = format!("{}-{number}", analyzer.as_str());
             match backend {
                 Backend::Remote { url } => {
+                    let url = self.connector.name_of(url);
                     let name = Named::of(analyzer, &id, &url);
                     let endpoint = self.join(analyzer, id, url, SLOTS);
                     named.extend(name.map(|name| name.met_by_name(endpoint)));

@@ -103,6 +103,11 @@ pub async fn connect_at(
     Target { at: Some(address), ..Target::parse(url)? }.within(terms).await
 }
 
+/// Returns a URL without its query, which may hold a token: what is shown and logged.
+pub fn without_query(url: &str) -> &str {
+    url.split('?').next().unwrap_or_default()
+}
+
 /// Returns the host and the port that a URL names; an address of IPv6 without its brackets.
 ///
 /// # Errors
@@ -117,7 +122,7 @@ pub fn host_of(url: &str) -> Result<(String, u16), WireError> {
 
 impl Target {
     fn parse(url: &str) -> Result<Self, WireError> {
-        let shown = || url.split('?').next().unwrap_or_default().to_owned();
+        let shown = || without_query(url).to_owned();
         let bad = |why| WireError::Url { url: shown(), why };
         let uri: Uri = url.parse().map_err(|_| bad("it is no URL"))?;
         let is_encrypted = match uri.scheme_str() {

@@ -32,7 +32,7 @@ mod words; // closed lists of words
 
 pub use analysis::{APP_NUMBER_MAX, AnalysisRequest, TIMEOUT_S_MAX};
 pub use close::{CloseCode, Closed};
-pub use connect::{ConnectTerms, connect, connect_at, host_of};
+pub use connect::{ConnectTerms, connect, connect_at, host_of, without_query};
 pub use connection::{Connection, Reader, Side, Stream, Writer, pair, part};
 pub use error::WireError;
 pub use fault::{ErrorCode, Fault, Unreadable};

@@ -4,7 +4,7 @@
 //! Keeps: a name stands for one task; who asks again by it is told the end that there is.
 
 use super::{
-    dispatch::{analyzer_of, end_of},
+    dispatch::{analyzer_of, end_made_at},
     status::kept_result,
 };
 use crate::{desk::Run, log::End};
@@ -97,5 +97,6 @@ async fn remembered(book: &Book, run: &Run, end: &EndRecord) -> Result<End, Stor
     }
     let code = end.code.as_deref().and_then(ErrorCode::of_word).unwrap_or(ErrorCode::Internal);
     let words = end.message.as_deref().unwrap_or("it has ended, and its result is not kept");
-    Ok(end_of(analyzer_of(run), run, status, Fault::new(code, words)))
+    // As old as it is, so that all who ask are told the same end.
+    Ok(end_made_at(Some(end.at), analyzer_of(run), run, status, Fault::new(code, words)))
 }

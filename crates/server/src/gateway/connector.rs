@@ -4,6 +4,7 @@ use assay_pool::Connect;
 use assay_wire::{
     CloseCode, ConnectTerms, Connection, Utf8Bytes, WireError, connect, connect_at,
     service::{Frame, Reply, Request},
+    without_query,
 };
 use std::{
     collections::BTreeMap,
@@ -39,12 +40,20 @@ struct Aliases {
     known: Arc<RwLock<BTreeMap<String, (String, SocketAddr)>>>,
 }
 
+/// URLs with a query, by what is left without it. A query may hold a token, and what the pool calls an
+/// endpoint is logged, counted and told to clients.
+#[derive(Clone, Default)]
+struct Queries {
+    known: Arc<RwLock<BTreeMap<String, String>>>,
+}
+
 /// Makes connections to services. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Connector {
     terms: ConnectTerms,
     local: Local,
     aliases: Aliases,
+    queries: Queries,
 }
 
 // === impl Backend ===
@@ -87,11 +96,35 @@ impl Aliases {
     }
 }
 
+// === impl Queries ===
+
+impl Queries {
+    fn add(&self, shown: &str, url: &str) {
+        let mut known = self.known.write().expect("nothing panics while it holds them");
+        known.insert(shown.to_owned(), url.to_owned());
+    }
+
+    fn of(&self, shown: &str) -> Option<String> {
+        self.known.read().expect("nothing panics while it holds them").get(shown).cloned()
+    }
+}
+
 // === impl Connector ===
 
 impl Connector {
     pub(super) fn new(terms: ConnectTerms) -> Self {
-        Self { terms, local: Local::default(), aliases: Aliases::default() }
+        let (local, aliases, queries) = <(Local, Aliases, Queries)>::default();
+        Self { terms, local, aliases, queries }
+    }
+
+    /// Returns what a URL is called everywhere but on the connection itself.
+    pub(super) fn name_of(&self, url: String) -> String {
+        let name = without_query(&url);
+        if name == url {
+            return url;
+        }
+        self.queries.add(name, &url);
+        name.to_owned()
     }
 
     /// Has connections to `alias` made to this address of the URL's host.
@@ -112,9 +145,12 @@ impl Connect for Connector {
         if let Some(connection) = self.local.connect(address) {
             return Ok(connection);
         }
-        match self.aliases.of(address) {
-            Some((url, at)) => connect_at(&url, at, &self.terms).await,
-            None => connect(address, &self.terms).await,
+        let alias = self.aliases.of(address);
+        let (name, at) = alias.map_or((address.to_owned(), None), |(name, at)| (name, Some(at)));
+        let url = self.queries.of(&name).unwrap_or(name);
+        match at {
+            Some(at) => connect_at(&url, at, &self.terms).await,
+            None => connect(&url, &self.terms).await,
         }
     }
 

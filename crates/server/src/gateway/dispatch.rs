@@ -29,6 +29,7 @@ use assay_wire::{
     AnalysisStatus, Analyzer, ErrorCode, Fault, Route, WireError,
     gateway::{Frame as GatewayFrame, Reply as GatewayReply},
     service::AnalysisReply,
+    stamp,
 };
 use jiff::Timestamp;
 use std::{
@@ -142,9 +143,7 @@ impl Dispatch {
             Err(error) => return refused(&error, run),
         };
         let endpoint = lease.endpoint();
-        let address = self.means.pool.address(endpoint);
-        // A query may hold a token.
-        let url = address.split('?').next().unwrap_or_default();
+        let url = &*self.means.pool.address(endpoint);
         span.set("url.full", url);
         tracing::debug!(url, "a service is asked");
         let (begun, trace) = (Instant::now(), span.context());
@@ -225,10 +224,22 @@ fn refused(error: &LeaseError<WireError>, run: &Run) -> Attempt {
 
 /// The end of a run that has no reply of a service: said in the words of one.
 pub(super) fn end_of(analyzer: Analyzer, run: &Run, status: AnalysisStatus, fault: Fault) -> End {
+    end_made_at(None, analyzer, run, status, fault)
+}
+
+/// As [`end_of`], made at that time: `None` means now.
+pub(super) fn end_made_at(
+    at: Option<Timestamp>,
+    analyzer: Analyzer,
+    run: &Run,
+    status: AnalysisStatus,
+    fault: Fault,
+) -> End {
     let whose = (run.request.model.as_deref(), run.request.app_number);
     let analysis = crate::Answer::refused(whose, status, &fault).analysis;
     let mut reply = AnalysisReply::new(analyzer, status, analysis);
     reply.task_id = Some(run.task.clone());
+    reply.timestamp = at.map(stamp::written);
     End { status, body: reply.to_payload(), fault: Some(fault) }
 }
 

@@ -362,6 +362,7 @@ impl Session {
         if !url.starts_with("ws://") && !url.starts_with("wss://") {
             return refuse("the `url` must begin with `ws://` or `wss://`");
         }
+        let url = self.asking.shared.connector.name_of(url);
         let mut terms = EndpointTerms::local(&url, super::SLOTS);
         #[expect(
             clippy::cast_possible_truncation,

@@ -25,6 +25,8 @@ use std::{
 struct Served {
     service: Service<Fake>,
     came: Arc<AtomicU32>,
+    /// The query by which the last one came.
+    query: Arc<Mutex<Option<String>>>,
 }
 
 impl Handler for Served {
@@ -32,6 +34,7 @@ impl Handler for Served {
         let upgraded = upgrade(&mut request, Limits::trusted(), &Origins::default());
         let (response, upgrading) = upgraded.expect("a gateway asks for nothing else");
         self.came.fetch_add(1, Ordering::Relaxed);
+        *self.query.lock().unwrap() = request.uri().query().map(str::to_owned);
         let service = self.service.clone();
         tokio::spawn(async move {
             service.serve(upgrading.connection().await.unwrap(), "gateway").await;
@@ -44,12 +47,19 @@ impl Handler for Served {
 
 /// Serves at this address. Returns where, and who came.
 async fn served_at(address: &str) -> (SocketAddr, Arc<AtomicU32>) {
+    let (at, came, _) = asked_at(address).await;
+    (at, came)
+}
+
+/// As [`served_at`]. Returns also by which query.
+async fn asked_at(address: &str) -> (SocketAddr, Arc<AtomicU32>, Arc<Mutex<Option<String>>>) {
     let service = Service::start(Fake, ServiceTerms::default());
     let listener = Listener::bind(address.parse().unwrap(), ListenTerms::default()).await.unwrap();
     let (at, came) = (listener.address().unwrap(), Arc::<AtomicU32>::default());
-    let door = Arc::new(Served { service, came: Arc::clone(&came) });
-    tokio::spawn(listener.serve(door, std::future::pending()));
-    (at, came)
+    let query = Arc::<Mutex<Option<String>>>::default();
+    let door = Served { service, came: Arc::clone(&came), query: Arc::clone(&query) };
+    tokio::spawn(listener.serve(Arc::new(door), std::future::pending()));
+    (at, came, query)
 }
 
 /// What a name leads to, and how often that was asked.
@@ -67,6 +77,10 @@ impl Names {
 
 /// A gateway that knows its service by such a name.
 fn gateway(names: &Arc<Names>) -> Gateway {
+    gateway_of(names, "ws://static.test:2001")
+}
+
+fn gateway_of(names: &Arc<Names>, url: &str) -> Gateway {
     let names = Arc::clone(names);
     let look_up = LookUp::by(Duration::from_millis(5), move |host, port| {
         assert_eq!((host.as_str(), port), ("static.test", 2001));
@@ -77,7 +91,7 @@ fn gateway(names: &Arc<Names>) -> Gateway {
         }
     });
     let terms = GatewayTerms { look_up, ..GatewayTerms::default() };
-    let backend = Backend::Remote { url: "ws://static.test:2001".to_owned() };
+    let backend = Backend::Remote { url: url.to_owned() };
     let resolve = Arc::new(|request| {
         let found = Resolved { request, digest: None };
         Box::pin(async move { Ok(found) }) as _
@@ -141,4 +155,29 @@ async fn each_address_of_a_name_is_a_replica() {
     assert_eq!(told(&mut asking).await, ["ws://static.test:2001"]);
     names.lead_to(&[one.0, two.0]);
     until_told(&mut asking, &urls).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_in_a_url_is_sent_and_never_shown() {
+    let [one, two] = [asked_at("127.0.0.4:0").await, asked_at("127.0.0.5:0").await];
+    let names = Arc::<Names>::default();
+    names.lead_to(&[one.0, two.0]);
+    let gateway_by_name = gateway_of(&names, "ws://static.test:2001/?token=secret");
+    let mut asking = client(&gateway_by_name);
+    let urls = [one.0, two.0].map(|at| format!("ws://{at}/"));
+    until_told(&mut asking, &urls).await;
+    send(&mut asking, analysis("id", "quick", json!({}))).await;
+    assert_eq!(until(&mut asking, "analysis_result").await["data"]["status"], "success");
+    let queries = [&one.2, &two.2].map(|query| query.lock().unwrap().clone());
+    assert!(queries.iter().any(|query| query.as_deref() == Some("token=secret")), "{queries:?}");
+    assert!(!gateway_by_name.metrics().await.contains("secret"));
+    // Nobody is there, which is told to the client with the URL.
+    let nobody = gateway_of(&names, "ws://127.0.0.1:1/?token=secret");
+    let mut asking = client(&nobody);
+    send(&mut asking, analysis("id", "quick", json!({}))).await;
+    let end = until(&mut asking, "analysis_result").await.to_string();
+    assert!(end.contains("ws://127.0.0.1:1/") && !end.contains("secret"), "{end}");
+    send(&mut asking, json!({ "type": "status_request", "data": { "health": true } })).await;
+    let status = until(&mut asking, "status_update").await.to_string();
+    assert!(status.contains("ws://127.0.0.1:1/") && !status.contains("secret"), "{status}");
 }

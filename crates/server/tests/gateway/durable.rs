@@ -110,6 +110,7 @@ fn by_policy_it_is_ended_as_lost_once() {
         accepted(&world_with_book(folder.path()), "waits", "lost", 600).await;
     });
     first.kill();
+    let mut told = None;
     for expected in [1, 0] {
         let process = Process::new();
         process.run(async {
@@ -117,6 +118,12 @@ fn by_policy_it_is_ended_as_lost_once() {
             assert_eq!(world.gateway.recover(Resume::Lose).await.unwrap().lost, expected);
             let end = ended(&world, "lost").await;
             assert_eq!((&end["state"], &end["status"]), (&json!("finished"), &json!("error")));
+            // Whoever asks for it by its name is told one end, as old as it is.
+            let mut client = world.client();
+            send(&mut client, analysis("again", "waits", json!({ "task_id": "lost" }))).await;
+            let end = until(&mut client, "analysis_result").await["data"].clone();
+            assert!(end["timestamp"].is_string(), "{end}");
+            assert_eq!(*told.get_or_insert_with(|| end.clone()), end);
         });
         process.kill();
     }
