@@ -108,6 +108,8 @@ impl Monkey {
     }
 
     fn undo_all(&mut self, house: &mut House) {
+        // Whoever is to start needs room.
+        self.undone.sort_by_key(|(_, undo)| matches!(undo, Undo::Free(_)));
         while let Some((_, undo)) = self.undone.pop() {
             perform(undo, house);
         }
@@ -124,7 +126,9 @@ impl Monkey {
         while at < self.undone.len() {
             if self.undone[at].0 <= now {
                 let (_, undo) = self.undone.remove(at);
-                perform(undo, house);
+                if let Some(left) = perform(undo, house) {
+                    self.later(1_000, left);
+                }
             } else {
                 at += 1;
             }
@@ -232,7 +236,9 @@ impl Monkey {
         // A gateway that has run for a while has room in its own log; one that begins has none.
         if disk == 0 && !self.stands_still(Who::Gateway) {
             house.kill(Who::Gateway);
-            house.start(Who::Gateway);
+            if !house.start(Who::Gateway) {
+                self.later(1_000, Undo::Start(Who::Gateway));
+            }
             house.fill(disk);
         }
         self.later(5_000, Undo::Free(disk));
@@ -304,10 +310,10 @@ fn proxy(house: &House, place: Where) -> &Proxy {
     }
 }
 
-fn perform(undo: Undo, house: &mut House) {
+/// Undoes something. Returns what is to be tried again: on a full disk nobody starts.
+fn perform(undo: Undo, house: &mut House) -> Option<Undo> {
     match undo {
-        // On a full disk it may not; it is started again when all is repaired.
-        Undo::Start(who) => drop(house.start(who)),
+        Undo::Start(who) => return (!house.start(who)).then_some(Undo::Start(who)),
         Undo::Continue(who) => {
             house.signal(who, Signal::CONT);
             house.diary.note(format!("{} goes on", who.name()));
@@ -325,6 +331,7 @@ fn perform(undo: Undo, house: &mut House) {
             house.diary.note("strangers leave");
         }
     }
+    None
 }
 
 fn name(sort: Sort) -> &'static str {
