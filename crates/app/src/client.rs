@@ -9,7 +9,7 @@ mod follow; // one task to its end
 mod outcome; // what a reply says
 mod traced; // a request as a part of a trace
 
-pub(crate) use follow::{Ended, Follow};
+pub(crate) use follow::{Ended, Follow, STOPPED_WITHIN};
 pub(crate) use outcome::{Outcome, retry_after, status_of};
 pub(crate) use traced::Traced;
 

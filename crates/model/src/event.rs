@@ -144,6 +144,12 @@ impl RunView {
         self.tools.iter().filter(|tool| tool.run.is_some()).count()
     }
 
+    /// Counts what all tools have found so far. What a server tells may be anything, so the sum does not
+    /// overflow.
+    pub fn observations(&self) -> u64 {
+        self.tools.iter().fold(0, |all, tool| all.saturating_add(tool.observations))
+    }
+
     fn tool_mut(&mut self, tool: &ToolId) -> Option<&mut ToolView> {
         self.tools.iter_mut().find(|view| view.tool == *tool)
     }

@@ -31,7 +31,7 @@ impl Progress {
             current_file: String::new(),
             files_processed: 0,
             total_files: view.files,
-            issues_found: view.tools.iter().map(|tool| tool.observations).sum(),
+            issues_found: view.observations(),
             tool,
             event: None,
         };

@@ -9,10 +9,13 @@ use assay_wire::{
     gateway::{CancelWish, Reply, Request, StatusWish},
 };
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often a task is asked for that only tells its progress: its end may have been missed.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a server may take to say that a cancelled task is gone. A gateway gives its services less.
+pub(crate) const STOPPED_WITHIN: Duration = Duration::from_secs(20);
 
 /// How a task of a server ended.
 #[derive(Debug)]
@@ -55,11 +58,13 @@ impl<'a> Follow<'a> {
         let traced = Traced::begin(&mut request, self.client.url());
         let id = self.client.send(Request::Analysis(Box::new(request))).await?;
         let (mut task, mut stopped) = (None, None);
+        let mut give_up_at = None;
         let mut ticks = ticks();
         let ended = loop {
             match self.came(&mut ticks, interrupt, stopped.is_some()).await? {
                 Came::Stop(reason) => {
                     stopped = Some(reason);
+                    give_up_at = Some(Instant::now() + STOPPED_WITHIN);
                     let wish = CancelWish { task_id: None, correlation_id: Some(id.clone()) };
                     self.client.send(Request::Cancel(wish)).await?;
                 }
@@ -78,6 +83,10 @@ impl<'a> Follow<'a> {
                     }
                     _ => {}
                 },
+                Came::Tick if give_up_at.is_some_and(|at| Instant::now() >= at) => {
+                    traced.refused("no answer to a cancel");
+                    return Err(silent(self.client.url(), stopped));
+                }
                 Came::Tick | Came::Reply(..) => {}
             }
         };
@@ -108,7 +117,7 @@ impl<'a> Follow<'a> {
                     match (said.state, said.result) {
                         (TaskState::NotFound, _) => return Err(unknown(self.client.url(), task)),
                         (TaskState::Finished, Some(reply)) => {
-                            break (said.status.unwrap_or(AnalysisStatus::Error), reply);
+                            break (super::status_of(&reply), reply);
                         }
                         // The end of the stream's own words; the result is asked for.
                         (TaskState::Finished, None) if said.status.is_some() => {
@@ -160,6 +169,11 @@ fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(ASK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
+}
+
+fn silent(url: &str, stopped: Option<CancelReason>) -> Failure {
+    let failure = Failure::stopped(stopped);
+    failure.because(format!("`{url}` does not say that it has stopped, and may go on"))
 }
 
 fn unknown(url: &str, task: &TaskId) -> Failure {

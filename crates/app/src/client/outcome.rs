@@ -10,6 +10,9 @@ use assay_wire::{AnalysisStatus, ErrorCode, Payload};
 use serde::Deserialize;
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
+/// Findings of one severity that are believed: more than there are lines of code in the world.
+const COUNT_MAX: u64 = 1 << 40;
+
 /// When to ask for a service again that cannot be reached.
 const BACK_AFTER: Duration = Duration::from_secs(5);
 
@@ -31,7 +34,9 @@ pub(crate) struct Outcome {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Numbers {
-    total_findings: u64,
+    total_findings: Option<u64>,
+    /// As services of the first system name it.
+    total_issues_found: Option<u64>,
     suppressed_findings: u64,
     severity_breakdown: BTreeMap<String, u64>,
     tools_run_successfully: u64,
@@ -68,22 +73,45 @@ pub(crate) fn retry_after(code: ErrorCode, told_ms: Option<u64>) -> Option<Durat
     told_ms.map(Duration::from_millis).or(unknown)
 }
 
-/// Reads how an analysis ended from the reply of a service.
+/// Bounds what a server says, so that no sum of it overflows.
+fn believable(count: u64) -> u64 {
+    count.min(COUNT_MAX)
+}
+
+/// Reads how an analysis ended from the reply of a service. One that cannot be read is none: a success
+/// of which nobody can tell what was found would count as nothing found.
 pub(crate) fn status_of(reply: &Payload) -> AnalysisStatus {
     #[derive(Deserialize)]
     struct Status {
         status: String,
     }
-    let status = reply.parse::<Status>();
-    status.map_or(AnalysisStatus::Error, |said| AnalysisStatus::of_reply(&said.status))
+    match (reply.parse::<Status>(), reply.parse::<Analysis>()) {
+        (Ok(said), Ok(_)) => AnalysisStatus::of_reply(&said.status),
+        (Err(_), _) | (_, Err(_)) => AnalysisStatus::Error,
+    }
+}
+
+/// A severity, also in the words of the first system.
+fn severity(word: &str) -> Option<Severity> {
+    match word {
+        "error" => Some(Severity::High),
+        "warning" => Some(Severity::Medium),
+        word => word.parse().ok(),
+    }
 }
 
 // === impl Outcome ===
 
 impl Outcome {
-    /// Reads a reply. One that cannot be read says nothing.
+    /// Reads a reply. Of one that cannot be read it is told why.
     pub(crate) fn of(reply: &Payload) -> Self {
-        reply.parse::<Analysis>().map(|reply| reply.analysis).unwrap_or_default()
+        match reply.parse::<Analysis>() {
+            Ok(reply) => reply.analysis,
+            Err(error) => {
+                let error = format!("the reply of the server cannot be read: {error}");
+                Self { error: Some(error), ..Self::default() }
+            }
+        }
     }
 
     /// Why there is no analysis, where there is none.
@@ -108,16 +136,22 @@ impl Outcome {
         duration.map_or(0, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// What was found. Findings of which the service tells no severity count as `info`.
     pub(crate) fn counts(&self) -> Counts {
-        let known = self.summary.severity_breakdown.iter();
-        let by_severity =
-            known.filter_map(|(word, count)| Some((word.parse::<Severity>().ok()?, *count)));
-        Counts {
-            total: self.summary.total_findings,
-            by_severity: by_severity.collect(),
-            suppressed: self.summary.suppressed_findings,
-            ..Counts::default()
+        let Numbers { total_findings, total_issues_found, severity_breakdown, .. } = &self.summary;
+        let mut by_severity: BTreeMap<Severity, u64> = BTreeMap::new();
+        for (word, count) in severity_breakdown {
+            if let Some(severity) = severity(word) {
+                *by_severity.entry(severity).or_default() += believable(*count);
+            }
         }
+        let told: u64 = by_severity.values().sum();
+        let total = believable(total_findings.or(*total_issues_found).unwrap_or(told));
+        if total > told {
+            *by_severity.entry(Severity::Info).or_default() += total - told;
+        }
+        let suppressed = believable(self.summary.suppressed_findings);
+        Counts { total: total.max(told), by_severity, suppressed, ..Counts::default() }
     }
 
     /// Judges it, as `assay analyze` judges an analysis of its own.
@@ -246,6 +280,41 @@ mod tests {
         check(AnalysisStatus::Error, "none", Exit::Incomplete);
         check(AnalysisStatus::Timeout, "none", Exit::TimedOut);
         check(AnalysisStatus::Cancelled, "none", Exit::Interrupted);
+    }
+
+    /// What a service of the first system said, with 35 issues and no severity for any.
+    const OLD: &str = include_str!("../../../wire/tests/old-frames/static_static_analyze.json");
+
+    #[track_caller]
+    fn check_reply(reply: &str, expected: (AnalysisStatus, u64), at_any: Exit) {
+        let reply = Payload::from_json(reply.to_owned()).unwrap();
+        let (said, status) = (Outcome::of(&reply), status_of(&reply));
+        assert_eq!((status, said.counts().total), expected, "{said:?}");
+        let flags = vec![("fail-on".to_owned(), "any".into(), "test".to_owned())];
+        let config = Loader { flags, ..Loader::default() }.check().unwrap().config;
+        let ended = Ended { task: None, status, reply, stopped: None };
+        assert_eq!(said.exit(&ended, &config), at_any);
+    }
+
+    #[test]
+    fn no_reply_reads_as_nothing_found_that_does_not_say_so() {
+        let frames: serde_json::Value = serde_json::from_str(OLD).unwrap();
+        check_reply(&frames[1]["json"].to_string(), (AnalysisStatus::Success, 35), Exit::Findings);
+        let of = |summary: &str| {
+            format!(r#"{{"status":"success","analysis":{{"summary":{{{summary}}}}}}}"#)
+        };
+        let by_severity = of(r#""severity_breakdown":{"error":2,"warning":1,"odd":9}"#);
+        check_reply(&by_severity, (AnalysisStatus::Success, 3), Exit::Findings);
+        let huge = of(r#""total_findings":18446744073709551615,
+            "severity_breakdown":{"high":18446744073709551615,"low":18446744073709551615}"#);
+        check_reply(&huge, (AnalysisStatus::Success, 2 << 40), Exit::Findings);
+        for unreadable in
+            [of(r#""severity_breakdown":{"high":-1}"#), r#"{"status":"success"}"#.into()]
+        {
+            check_reply(&unreadable, (AnalysisStatus::Error, 0), Exit::Incomplete);
+            let reply = Payload::from_json(unreadable).unwrap();
+            assert!(Outcome::of(&reply).error().unwrap().contains("cannot be read"));
+        }
     }
 
     #[test]

@@ -134,13 +134,14 @@ impl BatchView {
     fn landed(&mut self, number: usize, landed: &Landed) {
         self.running.retain(|running| running.number != number);
         self.ended += 1;
-        self.findings += landed.came.findings();
+        // What a server told may be anything.
+        self.findings = self.findings.saturating_add(landed.came.findings());
         self.troubled += usize::from(!landed.is_complete);
     }
 
     fn found(&self) -> u64 {
-        let running = self.running.iter().flat_map(|running| &running.view.tools);
-        self.findings + running.map(|tool| tool.observations).sum::<u64>()
+        let running = self.running.iter().map(|running| running.view.observations());
+        running.fold(self.findings, u64::saturating_add)
     }
 
     /// Says how far all are.
@@ -163,7 +164,7 @@ impl Running {
         if view.tools.is_empty() {
             return self.stage.clone().unwrap_or_else(|| "reading".to_owned());
         }
-        let found: u64 = view.tools.iter().map(|tool| tool.observations).sum();
+        let found = view.observations();
         let tools = format!("{}/{} tools", view.ended(), view.tools.len());
         let alive = view.tools.iter().filter(|tool| tool.run.is_none());
         let busy: Vec<_> = alive.filter(|tool| tool.phase != ToolPhase::Waiting).collect();

@@ -79,7 +79,7 @@ fn total(view: &RunView, [hidden, waiting]: [usize; 2], at: Screen, style: Style
         }
         parts.push(format!("{waiting} waiting"));
         parts.push(format!("{} done", view.ended()));
-        let found: u64 = view.tools.iter().map(|tool| tool.observations).sum();
+        let found = view.observations();
         parts.push(format!("{} so far", counted(found, "finding")));
     }
     let text = format!("{:>6}  {}", duration(at.now_ms), parts.join(", "));

@@ -7,7 +7,7 @@
 use super::landing::Landing;
 use crate::{
     batch::{Board, Record},
-    client::{Addresses, Client, Traced, retry_after, said_no},
+    client::{Addresses, Client, STOPPED_WITHIN, Traced, retry_after, said_no},
     failure::Failure,
     interrupt::Interrupt,
 };
@@ -82,6 +82,8 @@ pub(super) struct Flight<'a> {
     /// Since when nothing is heard from it, while it is away.
     away_since: Option<Instant>,
     stopped: Option<CancelReason>,
+    /// Until when the server may say that what it had is stopped.
+    give_up_at: Option<Instant>,
 }
 
 /// An app that has not ended.
@@ -137,6 +139,7 @@ impl<'a> Flight<'a> {
             put_off_since: None,
             away_since: None,
             stopped: None,
+            give_up_at: None,
         }
     }
 
@@ -178,15 +181,17 @@ impl<'a> Flight<'a> {
             if is_all && self.with_server.is_empty() {
                 return Ok(());
             }
-            let again = self.paused_until;
+            let (again, give_up_at) = (self.paused_until, self.give_up_at);
             tokio::select! {
                 biased;
                 reason = self.interrupt.asked(), if self.stopped.is_none() => {
                     self.stop(client, reason).await?;
                 }
                 frame = client.next() => self.take(client.url(), frame.map_err(Broken::Lost)?)?,
-                () = async { sleep_until(again.expect("there is one")).await }, if again.is_some() => {
-                    self.paused_until = None;
+                () = reached(again) => self.paused_until = None,
+                () = reached(give_up_at) => {
+                    self.board.warn("the server does not say that it has stopped, and may go on");
+                    return Ok(());
                 }
             }
         }
@@ -218,6 +223,7 @@ impl<'a> Flight<'a> {
 
     async fn stop(&mut self, client: &mut Client, reason: CancelReason) -> Result<(), Broken> {
         self.stopped = Some(reason);
+        self.give_up_at = Some(Instant::now() + STOPPED_WITHIN);
         self.board.stopping(reason);
         for id in self.with_server.keys() {
             let wish = CancelWish { task_id: None, correlation_id: Some(id.clone()) };
@@ -362,6 +368,14 @@ impl<'a> Flight<'a> {
             }
         }
         Err(lost)
+    }
+}
+
+/// Waits until then; for ever where there is no such time.
+async fn reached(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
