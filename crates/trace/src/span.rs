@@ -155,6 +155,16 @@ impl Span {
         self.set("assay.task.id", task.as_str());
     }
 
+    /// Says which app it is about, as far as that is known.
+    pub fn set_app(&self, model: Option<&str>, number: Option<u32>) {
+        if let Some(model) = model {
+            self.set("assay.model", model);
+        }
+        if let Some(number) = number {
+            self.set("assay.app", number);
+        }
+    }
+
     /// What other programs are told, so that theirs is a part of this.
     pub fn context(&self) -> &TraceContext {
         &self.context

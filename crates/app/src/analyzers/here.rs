@@ -33,18 +33,19 @@ const END_WITHIN: Duration = Duration::from_hours(1);
 pub(crate) struct Here {
     service: Service<Orders>,
     orders: Orders,
-    toolbox: Arc<Toolbox>,
 }
 
-/// What shall be done, by the name of its task, until the desk lets it begin.
-#[derive(Clone, Debug, Default)]
-struct Orders(Arc<Mutex<HashMap<TaskId, Order>>>);
+/// What shall be done, by the name of its task, until the desk lets it begin; and with which tools.
+#[derive(Clone, Debug)]
+struct Orders {
+    waiting: Arc<Mutex<HashMap<TaskId, Order>>>,
+    toolbox: Arc<Toolbox>,
+}
 
 #[derive(Debug)]
 struct Order {
     task: Task,
     turn: Turn,
-    toolbox: Arc<Toolbox>,
     landed: oneshot::Sender<Result<Done, Failure>>,
 }
 
@@ -60,13 +61,13 @@ impl Here {
             end_within: END_WITHIN,
             ..ServiceTerms::default()
         };
-        let orders = Orders::default();
+        let orders = Orders { waiting: Arc::default(), toolbox: Arc::new(toolbox) };
         let service = Service::start(orders.clone(), terms);
-        Self { service, orders, toolbox: Arc::new(toolbox) }
+        Self { service, orders }
     }
 
     pub(crate) fn toolbox(&self) -> &Arc<Toolbox> {
-        &self.toolbox
+        &self.orders.toolbox
     }
 
     /// Runs a task to its end, when it is its `turn`. `show` hears of every event once it is on disk.
@@ -83,8 +84,7 @@ impl Here {
     ) -> Result<Done, Failure> {
         let (id, source) = (task.id().clone(), task.source());
         let (landed, mut landing) = oneshot::channel();
-        let toolbox = Arc::clone(&self.toolbox);
-        self.orders.lock().insert(id.clone(), Order { task, turn, toolbox, landed });
+        self.orders.lock().insert(id.clone(), Order { task, turn, landed });
         let mut request =
             AnalysisRequest { source_path: Some(source), ..AnalysisRequest::default() };
         if let Some(given) = assay_trace::given(|name| env::var(name).ok()) {
@@ -150,7 +150,7 @@ impl Orders {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<TaskId, Order>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -171,12 +171,12 @@ impl Analyze for Orders {
     async fn analyse(&self, job: Job, tell: Tell) -> Answer {
         let refused = Answer { status: AnalysisStatus::Error, analysis: Payload::null() };
         let Some(order) = self.take(&job.task) else { return refused };
-        let Order { task, turn, toolbox, landed } = order;
+        let Order { task, turn, landed } = order;
         let (feed, interrupt) = Interrupt::fed();
         let ended = tokio::select! {
             biased;
             never = pass_on(&job, &feed) => match never {},
-            ended = task.run(&toolbox, turn, (tell, &job.trace), &interrupt) => ended,
+            ended = task.run(&self.toolbox, turn, (tell, &job.trace), &interrupt) => ended,
         };
         let status = ended.as_ref().map_or(refused.status, |done| status_of(&done.finished.report));
         // Whoever waited may have gone.

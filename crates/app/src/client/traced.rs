@@ -21,12 +21,7 @@ impl Traced {
         let given = given(|name| env::var(name).ok());
         let span = Span::begin(Part::Request, "analysis request", given.as_ref());
         span.set("url.full", url);
-        if let Some(model) = &request.model {
-            span.set("assay.model", model.as_str());
-        }
-        if let Some(app) = request.app_number {
-            span.set("assay.app", app);
-        }
+        span.set_app(request.model.as_deref(), request.app_number);
         if let Some(trace) = told(&span, given.as_ref()) {
             request.set_trace(trace);
         }

@@ -13,12 +13,7 @@ pub(super) fn span_of(asked: &Asked, desk: &str) -> Span {
     let request = &asked.request;
     let span = Span::begin(Part::Run, format!("{desk} run"), request.trace().as_ref());
     let span = span.of_task(&asked.task);
-    if let Some(model) = &request.model {
-        span.set("assay.model", model.as_str());
-    }
-    if let Some(app) = request.app_number {
-        span.set("assay.app", app);
-    }
+    span.set_app(request.model.as_deref(), request.app_number);
     if let Some(kind) = &request.analysis_type {
         span.set("assay.analysis.type", kind.as_str());
     }
