@@ -200,14 +200,15 @@ impl House {
         if let Some((_, book)) = &self.book {
             said = format!("{said}; {book}");
         }
-        let Recovered { restarted, late, lost } = self.recovered;
-        for (tasks, what) in [
-            (restarted, "begun again"),
-            (late, "ended, since their time is over"),
-            (lost, "ended as lost"),
+        let Recovered { restarted, late, lost, batches } = self.recovered;
+        for (count, what) in [
+            (restarted, "open tasks of before begun again"),
+            (late, "open tasks of before ended, since their time is over"),
+            (lost, "open tasks of before ended as lost"),
+            (batches, "open batches go on"),
         ] {
-            if tasks > 0 {
-                said = format!("{said}; {tasks} open tasks of before {what}");
+            if count > 0 {
+                said = format!("{said}; {count} {what}");
             }
         }
         said

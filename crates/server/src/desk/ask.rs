@@ -42,6 +42,8 @@ pub(crate) struct Asked {
     pub(crate) follow: Follow,
     pub(crate) age: Age,
     pub(crate) before: Before,
+    /// The batch that it was asked for, where that starts it.
+    pub(crate) batch: Option<TaskId>,
 }
 
 /// What a run has behind it that was open when the process before this one ended.
@@ -89,6 +91,7 @@ pub(crate) struct Run {
     pub(crate) bytes: u64,
     pub(crate) is_detached: bool,
     pub(crate) before: Before,
+    pub(crate) batch: Option<TaskId>,
     pub(crate) log: Arc<Log>,
     /// Its part of the trace of whoever asked first.
     pub(crate) span: Span,

@@ -173,6 +173,7 @@ pub(super) fn new_run(asked: &Asked, id: RunId, desk: &str) -> Live {
         priority: asked.priority,
         bytes: asked.bytes,
         before: asked.before,
+        batch: asked.batch.clone(),
         is_detached: asked.follow == Follow::Detach,
         log: Arc::default(),
         span: telling::span_of(asked, desk),

@@ -37,7 +37,7 @@ pub(super) fn written(run: &Run) -> NewTask {
         priority: request.priority.unwrap_or(1),
         deadline_at: now.saturating_add(left).unwrap_or(Timestamp::MAX),
         detach: run.is_detached,
-        batch: None,
+        batch: run.batch.as_ref().map(ToString::to_string),
         accepted_at: now,
         // A process that takes it up goes on with this trace.
         traceparent: Some(run.span.context().traceparent()),

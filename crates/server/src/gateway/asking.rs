@@ -24,6 +24,8 @@ pub(super) struct Asking {
     pub(super) client: ClientId,
     pub(super) payer: ClientId,
     pub(super) who: Arc<str>,
+    /// The batch that it is asked for.
+    pub(super) batch: Option<TaskId>,
 }
 
 // === impl Asking ===
@@ -74,6 +76,7 @@ impl Asking {
             follow: if request.detach { Follow::Detach } else { Follow::Wait },
             age: if request.refresh { Age::Fresh } else { Age::Any },
             before: Before::default(),
+            batch: self.batch.clone(),
             request: Arc::new(request),
             client: self.client,
             payer: self.payer,

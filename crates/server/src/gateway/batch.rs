@@ -2,7 +2,12 @@
 //!
 //! Keeps: no more of a batch is asked for at once than a window, so that a large one does not fill
 //! the queue for all; each app is a task of its own, which can be seen and cancelled by itself; a
-//! batch that is cancelled still answers once, with what has ended.
+//! batch that is cancelled still answers once, with what has ended; one that was told as queued is in
+//! the book, and goes on when the process does not.
+
+mod kept; // what the book knows of batches
+
+pub(super) use kept::{recover, status};
 
 use super::{Client, asking::Asking, follower::released, frames::error};
 use crate::{
@@ -22,8 +27,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::time::sleep;
+use tokio::{runtime::Handle, task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
+
+/// Batches under way beyond which none is taken whose client may leave.
+const DETACHED_MAX: usize = 1_000;
 
 /// Apps of one batch that are asked for at once.
 const WINDOW: usize = 32;
@@ -37,6 +45,8 @@ pub(super) struct Batch {
     outgoing: Outgoing,
     id: String,
     under_way: UnderWay,
+    /// It is in the book without an end.
+    is_open: bool,
 }
 
 /// Batches that have not ended, of all clients.
@@ -73,6 +83,12 @@ impl Batches {
         all.retain(|one| !one.over.is_cancelled());
         all.push(under_way.clone());
         under_way
+    }
+
+    /// Whether one more may be under way. Those of a connection are bounded by that.
+    pub(super) fn have_room_for(&self, batch: &BatchRequest) -> bool {
+        let under_way = || self.lock().iter().filter(|one| !one.over.is_cancelled()).count();
+        !batch.detach || under_way() < DETACHED_MAX
     }
 
     pub(super) fn of_task(&self, task: &TaskId) -> Option<UnderWay> {
@@ -117,6 +133,15 @@ impl Drop for Batch {
     /// Also when its client has gone: nobody waits for it any more.
     fn drop(&mut self) {
         self.under_way.over.cancel();
+        let shared = &self.asking.shared;
+        // A process that ends leaves it to the next one.
+        if let (true, Some(book), Ok(runtime)) =
+            (self.is_open, shared.book.clone(), Handle::try_current())
+        {
+            let task = self.under_way.task.clone();
+            let ending = async move { kept::end(&book, &task, AnalysisStatus::Cancelled).await };
+            shared.tasks.spawn_on(ending, &runtime);
+        }
     }
 }
 
@@ -130,17 +155,62 @@ impl Batch {
         batch: &BatchRequest,
     ) -> Self {
         let task = batch.task_id.clone().unwrap_or_else(crate::names::fresh_task);
-        let under_way = asking.shared.batches.begin(task, &asking, &id);
-        Self { asking, outgoing, id, under_way }
+        Self::of_task(task, asking, outgoing, id)
     }
 
-    pub(super) async fn run(self, batch: BatchRequest) {
+    fn of_task(task: TaskId, asking: Asking, outgoing: Outgoing, id: String) -> Self {
+        let under_way = asking.shared.batches.begin(task, &asking, &id);
+        let asking = Asking { batch: Some(under_way.task.clone()), ..asking };
+        Self { asking, outgoing, id, under_way, is_open: false }
+    }
+
+    /// Begins it: as one of the tasks of its session, or as one of the gateway's, where its client may
+    /// leave.
+    pub(super) fn begin(self, batch: BatchRequest, followers: &mut JoinSet<()>) {
+        if batch.detach {
+            self.asking.shared.tasks.clone().spawn(self.run(batch));
+        } else {
+            followers.spawn(self.run(batch));
+        }
+    }
+
+    /// Takes it on, and carries it out.
+    async fn run(mut self, batch: BatchRequest) {
+        if let Some(book) = self.asking.shared.book.clone() {
+            if let Err(fault) = kept::accept(&book, &self.under_way, &batch).await {
+                return say(&self.outgoing, error(Some(self.id.clone()), fault)).await;
+            }
+            self.is_open = true;
+        }
+        let queued = TaskStatus::new(TaskState::Queued, Some(self.under_way.task.clone()));
+        self.say(Reply::Task(Box::new(queued))).await;
+        self.go_on(batch).await;
+    }
+
+    /// Carries it out. What is detached and meets a server that ends stays open for the next one.
+    async fn go_on(mut self, batch: BatchRequest) {
+        let detach = batch.detach;
+        let summary = self.carried_out(batch).await;
+        let is_unasked = |item: &BatchItem| {
+            item.error.as_ref().is_some_and(|fault| fault.code == ErrorCode::Draining)
+        };
+        let book = self.asking.shared.book.clone();
+        self.is_open = false;
+        if let Some(book) = book {
+            if detach && summary.results.iter().any(is_unasked) {
+                return;
+            }
+            kept::end(&book, &self.under_way.task, summary.status).await;
+        }
+        let frame = Frame::answering(self.id.clone(), Reply::BatchResult(Box::new(summary)));
+        say_end(&self.outgoing, frame.encode()).await;
+    }
+
+    async fn carried_out(&self, batch: BatchRequest) -> BatchSummary {
         let BatchRequest { requests, detach, .. } = batch;
         let total = requests.len() as u64;
         let task = self.under_way.task.clone();
         let cancel = &self.under_way.cancel;
-        let queued = TaskStatus::new(TaskState::Queued, Some(task.clone()));
-        self.say(Reply::Task(Box::new(queued))).await;
         let asking = Arc::new(self.asking.clone());
         let mut ended = stream::iter(requests.into_iter().enumerate())
             .map(|(number, mut request)| {
@@ -175,9 +245,7 @@ impl Batch {
             (_, 0) => AnalysisStatus::Error,
             _ => AnalysisStatus::Partial,
         };
-        let summary = BatchSummary { task_id: Some(task), status, total, succeeded, results };
-        let frame = Frame::answering(self.id.clone(), Reply::BatchResult(Box::new(summary)));
-        say_end(&self.outgoing, frame.encode()).await;
+        BatchSummary { task_id: Some(task), status, total, succeeded, results }
     }
 
     async fn say(&self, reply: Reply) {

@@ -1,7 +1,8 @@
 //! Frames that stand for themselves.
 
+use crate::refusal;
 use assay_wire::{
-    Fault, Utf8Bytes,
+    Fault, Utf8Bytes, WireError, Writer,
     gateway::{Frame, Reply},
 };
 
@@ -20,4 +21,15 @@ pub(super) fn as_status_update(frame: &Utf8Bytes) -> Utf8Bytes {
     };
     value["type"] = "status_update".into();
     Utf8Bytes::from(value.to_string())
+}
+
+/// A frame that may not be: the client is told, and the connection ends.
+pub(super) async fn refuse_frame(error_of: &WireError, writer: &mut Writer) {
+    if let Some(fault) = refusal::of_wire(error_of) {
+        writer.feed(error(None, fault)).await.ok();
+        writer.flush().await.ok();
+    }
+    if let Some(code) = error_of.close_code() {
+        writer.close(code, &error_of.to_string()).await.ok();
+    }
 }

@@ -5,7 +5,7 @@
 
 use super::{Gateway, Shared, acceptance::request_of, ends::write_end};
 use crate::desk::{Asked, Before, Refused, Seat, WorkKey};
-use assay_model::TraceContext;
+use assay_model::{TaskId, TraceContext};
 use assay_rules::{
     admission::Priority,
     ledger::{Age, ClientId, Follow},
@@ -35,6 +35,8 @@ pub struct Recovered {
     pub late: u32,
     /// Ended as lost.
     pub lost: u32,
+    /// Batches that go on; their tasks are counted above.
+    pub batches: u32,
 }
 
 /// Attempts after which a task is not done anew: it may be what ends the process.
@@ -79,6 +81,7 @@ impl Gateway {
                 }
             }
         }
+        recovered.batches = super::batch::recover(shared, book, resume).await?;
         Ok(recovered)
     }
 }
@@ -121,6 +124,7 @@ async fn restart(
         follow: Follow::Detach,
         age: Age::Any,
         before: Before { is_accepted: true, attempts: open.attempt, next_seq: open.next_seq },
+        batch: open.task.batch.as_deref().and_then(|batch| TaskId::new(batch).ok()),
     };
     shared.desk.submit(asked).await
 }

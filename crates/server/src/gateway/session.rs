@@ -5,7 +5,7 @@ use super::{
     asking::Asking,
     batch::Batch,
     follower::Follower,
-    frames::{as_status_update, error},
+    frames::{as_status_update, error, refuse_frame},
     stream::{Got, Place},
 };
 use crate::{
@@ -56,8 +56,13 @@ pub(super) async fn serve(shared: Arc<Shared>, connection: Connection, client: C
         let mut accounts = shared.accounts.lock().expect("nothing panics while it holds them");
         accounts.enter(&client.who, || shared.desk.new_client())
     };
-    let asking =
-        Asking { shared: Arc::clone(&shared), client: id, payer, who: Arc::clone(&client.who) };
+    let asking = Asking {
+        shared: Arc::clone(&shared),
+        client: id,
+        payer,
+        who: Arc::clone(&client.who),
+        batch: None,
+    };
     let session = Session {
         asking,
         outgoing,
@@ -189,7 +194,7 @@ impl Session {
             }
             Request::Batch(batch) => {
                 let carried = Batch::new(self.asking.clone(), self.outgoing.clone(), id, &batch);
-                self.followers.spawn(carried.run(*batch));
+                carried.begin(*batch, &mut self.followers);
                 return Ok(());
             }
             Request::Cancel(wish) => {
@@ -227,6 +232,7 @@ impl Session {
             return Some(fault.suggest("use a token that has it"));
         }
         let room = match request {
+            Request::Batch(batch) if !self.asking.shared.batches.have_room_for(batch) => 0,
             Request::Analysis(_) | Request::Batch(_) => UNDER_WAY_MAX,
             Request::Status(wish) if wish.health => UNDER_WAY_MAX,
             Request::Cancel(_) => 2 * UNDER_WAY_MAX,
@@ -385,16 +391,5 @@ async fn ready(subscription: Option<&mut Place>) {
     match subscription {
         Some(place) => place.ready().await,
         None => std::future::pending().await,
-    }
-}
-
-/// A frame that may not be: the client is told, and the connection ends.
-async fn refuse_frame(error_of: &WireError, writer: &mut Writer) {
-    if let Some(fault) = refusal::of_wire(error_of) {
-        writer.feed(error(None, fault)).await.ok();
-        writer.flush().await.ok();
-    }
-    if let Some(code) = error_of.close_code() {
-        writer.close(code, &error_of.to_string()).await.ok();
     }
 }

@@ -72,11 +72,13 @@ impl Shared {
                     finished(task, AnalysisStatus::of_reply(&end.status), body)
                 }
             },
-            Ok(None) => TaskStatus::new(TaskState::NotFound, Some(task)),
-            Err(error) => {
-                tracing::error!(%error, "the book cannot be read");
-                TaskStatus::new(TaskState::NotFound, Some(task))
-            }
+            Ok(None) => match super::batch::status(book, &task).await {
+                Ok(status) => {
+                    status.unwrap_or_else(|| TaskStatus::new(TaskState::NotFound, Some(task)))
+                }
+                Err(error) => unreadable(&error, task),
+            },
+            Err(error) => unreadable(&error, task),
         }
     }
 
@@ -95,6 +97,11 @@ impl Shared {
         };
         ServiceName::ALL.iter().filter_map(url_of).collect()
     }
+}
+
+fn unreadable(error: &StoreError, task: TaskId) -> TaskStatus {
+    tracing::error!(%error, "the book cannot be read");
+    TaskStatus::new(TaskState::NotFound, Some(task))
 }
 
 /// The result of a task, as the book has kept it.

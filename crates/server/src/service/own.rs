@@ -66,6 +66,7 @@ impl<A: Analyze> Service<A> {
             follow: Follow::Wait,
             age: Age::Any,
             before: Before::default(),
+            batch: None,
         };
         let seat = desk.submit(asked).await.map_err(refusal::fault)?;
         Ok(OwnRun { desk: desk.clone(), client, following: Following::new(seat) })

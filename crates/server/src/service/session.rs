@@ -209,6 +209,7 @@ impl<A: Analyze> Session<A> {
             follow: if request.detach { Follow::Detach } else { Follow::Wait },
             age: if request.refresh { Age::Fresh } else { Age::Any },
             before: Before::default(),
+            batch: None,
             request: Arc::new(request),
             client: self.client,
             payer: self.client,

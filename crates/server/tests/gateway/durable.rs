@@ -3,7 +3,7 @@
 use crate::common::{fake, receive, send, until};
 use crate::{World, analysis};
 use assay_server::{GatewayTerms, Recovered, Resume, Scopes};
-use assay_store::{Book, BookTerms, StoreError};
+use assay_store::{Book, BookReader, BookTerms, StoreError, TaskQuery};
 use serde_json::{Value, json};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
@@ -214,4 +214,117 @@ fn of_two_equal_tasks_that_were_open_each_has_an_end() {
         }
         assert_eq!(fake::runs_of("twin-1") + fake::runs_of("twin-2"), 1);
     });
+}
+
+fn batch_of(apps: u32, detach: bool) -> Value {
+    let apps: Vec<Value> = (0..apps).map(|number| json!(["waits-once", number])).collect();
+    let data = json!({ "apps": apps, "task_id": "many", "detach": detach });
+    json!({ "type": "batch_request", "id": "b", "data": data })
+}
+
+/// A window of 32 is asked for at a time, so some of its apps were no tasks yet.
+#[test]
+fn a_batch_that_a_killed_process_had_taken_goes_on_with_what_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = Process::new();
+    first.run(async {
+        let world = world_with_book(folder.path());
+        let mut client = world.client();
+        send(&mut client, batch_of(50, false)).await;
+        assert_eq!(receive(&mut client).await["data"]["state"], "queued");
+        while world.service.health().await.active < 4 {
+            tokio::task::yield_now().await;
+        }
+    });
+    first.kill();
+    let second = Process::new();
+    second.run(async {
+        let world = world_with_book(folder.path());
+        let recovered = world.gateway.recover(Resume::Restart).await.unwrap();
+        assert_eq!((recovered.batches, recovered.lost), (1, 0));
+        // Those that had begun are done at once, and the others wait for the first time: they end by
+        // their cancel.
+        let all = async {
+            let mut client = world.client();
+            loop {
+                send(&mut client, json!({ "type": "status_request" })).await;
+                let tasks = receive(&mut client).await["data"]["tasks"].clone();
+                for task in tasks["live"].as_array().unwrap() {
+                    let data = json!({ "task_id": task["task_id"] });
+                    send(&mut client, json!({ "type": "cancel_request", "data": data })).await;
+                    until(&mut client, "status_update").await;
+                }
+                let wish = json!({ "type": "status_request", "data": { "task_id": "many" } });
+                send(&mut client, wish).await;
+                let status = receive(&mut client).await["data"].clone();
+                if status["state"] == "finished" {
+                    return status;
+                }
+            }
+        };
+        assert!(all.await["status"].is_string());
+        let query =
+            TaskQuery { batch: Some("many".to_owned()), limit: 100, ..TaskQuery::default() };
+        let book = BookReader::open(folder.path()).unwrap();
+        let tasks = book.tasks(query).await.unwrap();
+        assert_eq!(tasks.len(), 50, "each of its apps is one task, and none is two");
+        assert!(tasks.iter().all(|task| task.end.is_some()));
+        assert_eq!(book.open_batches().await.unwrap(), []);
+    });
+    second.kill();
+    let third = Process::new();
+    third.run(async {
+        let world = world_with_book(folder.path());
+        assert_eq!(world.gateway.recover(Resume::Restart).await.unwrap(), Recovered::default());
+        let mut client = world.client();
+        send(&mut client, batch_of(1, false)).await;
+        let refused = receive(&mut client).await;
+        assert_eq!(refused["data"]["code"], "invalid_message", "{refused}");
+    });
+}
+
+#[test]
+fn a_detached_batch_needs_no_client_and_outlives_the_end_of_a_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let state =
+        |task: &'static str| json!({ "type": "status_request", "data": { "task_id": task } });
+    let first = Process::new();
+    first.run(async {
+        let world = world_with_book(folder.path());
+        let apps: Vec<Value> = (0..50).map(|number| json!(["quick", number])).collect();
+        let data = json!({ "apps": apps, "task_id": "quick", "detach": true });
+        let mut client = world.client();
+        send(&mut client, json!({ "type": "batch_request", "data": data })).await;
+        assert_eq!(receive(&mut client).await["data"]["state"], "queued");
+        drop(client);
+        let mut other = world.client();
+        let end = loop {
+            send(&mut other, state("quick")).await;
+            let status = receive(&mut other).await["data"].clone();
+            if status["state"] == "finished" {
+                break status;
+            }
+            assert_eq!(status["state"], "running");
+        };
+        assert_eq!(end["status"], "success");
+        // One whose tasks have no end before the server's.
+        send(&mut other, batch_of(50, true)).await;
+        while world.service.health().await.active < 4 {
+            tokio::task::yield_now().await;
+        }
+        world.gateway.shut_down(Duration::ZERO).await;
+    });
+    first.kill();
+    let second = Process::new();
+    second.run(async {
+        let world = world_with_book(folder.path());
+        assert_eq!(world.gateway.recover(Resume::Restart).await.unwrap().batches, 1);
+        let mut client = world.client();
+        send(&mut client, state("many")).await;
+        assert_eq!(receive(&mut client).await["data"]["state"], "running");
+        send(&mut client, state("quick")).await;
+        let status = receive(&mut client).await["data"].clone();
+        assert_eq!((&status["state"], &status["status"]), (&json!("finished"), &json!("success")));
+    });
+    second.kill();
 }

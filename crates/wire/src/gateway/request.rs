@@ -77,10 +77,11 @@ pub struct CancelWish {
 pub struct BatchRequest {
     /// One for each app. `apps` beside shared fields is read as such a list too.
     pub requests: Vec<AnalysisRequest>,
-    /// A name for the batch that the client chose.
+    /// A name for the batch that the client chose. By it its state is told, also when the client has
+    /// left or the gateway was started anew.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task_id: Option<TaskId>,
-    /// Whether the work goes on when the client has left.
+    /// Whether the work goes on when the client has left; what was not begun yet, too.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub detach: bool,
 }
