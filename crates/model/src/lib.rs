@@ -15,6 +15,7 @@ mod path; // a place inside the analysed app
 mod report; // the whole result, as written to `report.json`
 mod status; // how a tool ended, and what that is worth
 mod steering; // files by which an app could steer a tool
+mod text; // what somebody else has written
 mod trace; // where in a trace something happens
 
 pub use app::{AppRef, ModelSlug, ParseAppError};
@@ -44,4 +45,5 @@ pub use report::{
 };
 pub use status::{Limit, ToolEnd, ToolRun, ToolStatus, Usage};
 pub use steering::{SteeredBy, Treatment};
+pub use text::is_unsafe;
 pub use trace::{SpanId, TraceContext, TraceId};

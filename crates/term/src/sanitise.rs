@@ -3,6 +3,7 @@
 //! Keeps: what comes out holds no control character and nothing that reorders or hides text, is
 //! one line, and a text that was already harmless is returned as it is.
 
+use assay_model::is_unsafe;
 use std::{borrow::Cow, fmt::Write as _};
 
 /// Makes a text safe to print: colour sequences go, line ends and tabs become spaces, and whatever
@@ -30,18 +31,6 @@ pub fn sanitise(text: &str) -> Cow<'_, str> {
         rest = &rest[first.len_utf8()..];
     }
     Cow::Owned(safe)
-}
-
-/// Whether a character does something other than stand where it is printed.
-fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Returns what follows a colour sequence (`ESC [ 1 ; 31 m`). Only these are dropped in silence:

@@ -4,7 +4,7 @@
 //! where a span knows its task later than it began; an id that the line itself gives is not given
 //! twice.
 
-use assay_model::{TaskId, TraceContext};
+use assay_model::{TaskId, TraceContext, is_unsafe};
 use serde_json::Value as Json;
 use std::{
     fmt::{self, Write as _},
@@ -215,12 +215,28 @@ impl Text<'_, '_> {
         }
         let gap = if std::mem::take(&mut self.is_first) { "" } else { " " };
         let name = field.name();
-        self.written = self.written.and_then(|()| match (name, self.writer.has_ansi_escapes()) {
-            ("message", _) => write!(self.writer, "{gap}{value}"),
-            // The name in italics, as tracing's own text has it.
-            (_, true) => write!(self.writer, "{gap}\x1b[3m{name}\x1b[0m={value}"),
-            (_, false) => write!(self.writer, "{gap}{name}={value}"),
+        self.written = self.written.and_then(|()| {
+            match (name, self.writer.has_ansi_escapes()) {
+                ("message", _) => self.writer.write_str(gap),
+                // The name in italics, as tracing's own text has it.
+                (_, true) => write!(self.writer, "{gap}\x1b[3m{name}\x1b[0m="),
+                (_, false) => write!(self.writer, "{gap}{name}="),
+            }?;
+            Harmless(self.writer).write_fmt(value)
         });
+    }
+}
+
+/// Shows what could steer a terminal, or begin a line of its own: a value may be a stranger's words.
+struct Harmless<'a, 'w>(&'a mut Writer<'w>);
+
+impl fmt::Write for Harmless<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        text.chars().try_for_each(|c| match c {
+            '\n' | '\r' | '\t' => self.0.write_char(' '),
+            bad if is_unsafe(bad) => write!(self.0, "{}", bad.escape_unicode()),
+            good => self.0.write_char(good),
+        })
     }
 }
 
@@ -316,6 +332,21 @@ mod tests {
         assert_eq!(lines[0].get("trace_id"), None);
         assert_eq!(lines[1]["trace_id"].as_str().unwrap().len(), 32);
         assert_eq!(lines[1].get("task_id"), None);
+    }
+
+    #[test]
+    fn a_strangers_words_steer_no_terminal_and_begin_no_line() {
+        let sink = Sink::default();
+        let to = sink.clone();
+        let text = layer().fmt_fields(TextFields).with_ansi(false).with_level(false);
+        let text = text.without_time().with_target(false).with_writer(move || to.clone());
+        let theirs = "\u{1b}[2J\u{9b}1m\nready: \u{202e}x";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(text), || {
+            tracing::warn!(shown = %theirs, quoted = theirs, "said: {theirs}");
+        });
+        let said = sink.text();
+        assert!(!said.trim_end().chars().any(is_unsafe), "{said:?}");
+        assert!(said.contains("said: \\u{1b}[2J\\u{9b}1m ready: \\u{202e}x shown="), "{said:?}");
     }
 
     #[test]
